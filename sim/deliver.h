@@ -1,0 +1,52 @@
+/* deliver: signed bytes on the wire, with libcurl's multi interface; the only network output.
+ *
+ * Applies wire faults, enforces the deadline as the platform does (the connection is closed), measures. */
+#ifndef PIMSIM_DELIVER_H
+#define PIMSIM_DELIVER_H
+
+#include "base.h"
+#include "fault.h"
+#include "journal.h"
+#include "loop.h"
+#include "message.h"
+
+struct answer {
+    enum outcome outcome;
+    unsigned status;        /* 0: none came */
+    uint64_t started_us;    /* clock_mono_us when the request was handed to curl */
+    uint64_t connect_us, tls_us; /* how long each took; 0 on a reused connection */
+    uint64_t ack_us;        /* from the request sent to the answer's first byte */
+    uint64_t total_us;
+    uint64_t late_us;       /* the longest that our own loop was late meanwhile */
+    char detail[256];       /* curl's words, when there was no answer */
+    char location[256];     /* of a redirect */
+    char excerpt[512 + 1];  /* the answer's first bytes */
+    size_t excerpt_bytes;
+};
+
+struct deliver_options {
+    const char *url;
+    uint64_t deadline_us;
+    bool insecure;          /* -k */
+    const char *cacert;
+    bool allow_remote;
+};
+
+struct wire {
+    enum fault_variant variant; /* VARIANT_NONE, or one of a STAGE_WIRE fault */
+    uint64_t close_after_us;    /* disconnect */
+    uint64_t over_us;           /* slow-body */
+};
+
+typedef void deliver_done_fn(void *arg, const struct answer *answer);
+
+struct deliver;
+/* Checks the URL: http or https, and loopback unless allow_remote. */
+bool deliver_new(struct deliver **deliver, struct loop *loop, const struct deliver_options *options,
+                 struct err *err) MUST_USE;
+void deliver_free(struct deliver *deliver); /* open requests are dropped, their callers not told */
+/* Send; the message must live until done is called, always from the loop and never from here. */
+bool deliver_send(struct deliver *deliver, const struct message *message, const struct wire *wire,
+                  deliver_done_fn *done, void *arg, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,40 @@
+/* httpd: HTTP servers of our own, on libmicrohttpd, inside the loop.
+ *
+ * Owns all use of microhttpd. A handler sees a complete request and answers at once or later. */
+#ifndef PIMSIM_HTTPD_H
+#define PIMSIM_HTTPD_H
+
+#include "base.h"
+#include "loop.h"
+
+struct httpd;
+struct httpd_request; /* lives until it is answered, or its connection ends */
+
+typedef void httpd_handler_fn(void *arg, struct httpd_request *request);
+
+struct httpd_options {
+    const char *address;      /* "127.0.0.1" */
+    uint16_t port;            /* 0: any free port */
+    size_t body_bytes_max;    /* a longer body is answered 413 */
+    httpd_handler_fn *handler;
+    void *arg;
+};
+
+bool httpd_open(struct httpd **httpd, struct loop *loop, const struct httpd_options *options,
+                struct err *err) MUST_USE;
+void httpd_close(struct httpd *httpd);
+uint16_t httpd_port(const struct httpd *httpd);
+
+const char *httpd_method(const struct httpd_request *request);
+const char *httpd_path(const struct httpd_request *request);
+const char *httpd_header(const struct httpd_request *request, const char *name); /* NULL if absent */
+struct span httpd_body(const struct httpd_request *request);
+
+/* Answer. header lines are "Name: value", count of them; the body is copied. */
+void httpd_answer(struct httpd_request *request, unsigned status, const char *const *headers,
+                  size_t count, struct span body);
+/* Answer after a delay; nothing else is held up. */
+void httpd_answer_later(struct httpd_request *request, uint64_t delay_us, unsigned status,
+                        struct span body);
+
+#endif

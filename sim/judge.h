@@ -1,0 +1,115 @@
+/* judge: a journal in, findings out. Pure but for reading the file.
+ *
+ * Knows neither platform nor deliver: `pimsim judge run.ndjson` gives the same findings offline,
+ * years later. A fault is held against a connector only if the same request without the fault was
+ * accepted in the same run; what our own loop may have caused is never held against it. */
+#ifndef PIMSIM_JUDGE_H
+#define PIMSIM_JUDGE_H
+
+#include "base.h"
+
+enum level { LEVEL_MUST, LEVEL_SHOULD };
+
+enum verdict {
+    VERDICT_PASS,
+    VERDICT_FAIL,
+    VERDICT_INCONCLUSIVE,   /* it was tried, and nothing can be said: the reason says why */
+    VERDICT_NOT_OBSERVED,   /* nothing in this run showed it */
+    VERDICT_NOT_APPLICABLE, /* not on this platform */
+};
+
+extern const char *const verdict_names[]; /* "pass", "fail", "inconclusive", "not-observed", "not-applicable" */
+extern const char *const level_names[];   /* "must", "should" */
+
+/* One row of rules.def. */
+struct rule {
+    const char *id;       /* "ack/deadline": category, slash, name */
+    enum level level;
+    unsigned platforms;   /* PLATFORM_BITs */
+    const char *holds;    /* "every valid delivery is acknowledged with 2xx within the deadline" */
+    const char *clause;   /* where the platform's documents ask for it */
+    const char *why;      /* what happens in production otherwise */
+    const char *fix;      /* one sentence for the connector's author */
+};
+
+size_t rule_count(void);
+const struct rule *rule_at(size_t index);
+const struct rule *rule_find(const char *id);           /* NULL if unknown */
+bool rule_known(const char *id, const char **nearest);  /* a scenario_rule_fn */
+
+struct category {
+    const char *name, *title; /* "ack", "Acknowledgement" */
+};
+size_t category_count(void);
+const struct category *category_at(size_t index); /* in the order of reports */
+size_t category_of(const struct rule *rule);
+
+/* One piece of evidence: what was sent, what was expected, what came. All owned by the judgement. */
+struct evidence {
+    uint32_t delivery;    /* its number in the journal */
+    const char *request;  /* "delivery 17: product.updated, a copy of an event that came before" */
+    const char *event_id; /* of the first event; "" if none */
+    const char *expected; /* "2xx within 500 ms" */
+    const char *came;     /* "409 Conflict after 2.1 ms" */
+};
+
+struct latency {
+    uint64_t count, p50_us, p90_us, p99_us, max_us;
+};
+
+struct finding {
+    const struct rule *rule;
+    enum verdict verdict;
+    const char *scenario;      /* where it was judged; of a failure, the first that failed */
+    const char *reason;        /* one sentence; never NULL */
+    struct evidence evidence[5];
+    size_t evidence_count;
+    uint64_t judged, failed;   /* deliveries that the verdict stands on, and those that failed it */
+    struct latency ack;        /* of the judged deliveries, from the scheduled moment */
+};
+
+struct category_score {
+    const char *name, *title;
+    unsigned passed, failed, inconclusive, not_observed, not_applicable;
+    int score; /* 0 … 100, or -1 when nothing of it was judged */
+};
+
+enum conformance { CONFORMS, FAILS, INCONCLUSIVE };
+extern const char *const conformance_names[]; /* "conforms", "fails", "inconclusive" */
+
+struct judgement {
+    /* from the run record */
+    const char *pimsim, *platform, *url, *command; /* command: the line that reproduces the run */
+    uint64_t seed, deadline_us;
+    int64_t started_us;
+    bool interrupted;  /* SIGINT, or the journal has no end record */
+    /* judged */
+    enum conformance verdict;
+    int score;         /* 0 … 100, or -1 when nothing was judged */
+    struct finding *findings; /* one for each rule, in the order of rules.def */
+    size_t finding_count;
+    struct category_score *categories;
+    size_t category_count;
+    const char *const *scenarios; /* names, in the order they ran */
+    size_t scenario_count;
+    /* counted */
+    uint64_t deliveries, events, answered, acknowledged, timeouts, unreachable, bytes;
+    uint64_t duration_us;
+    struct latency ack;
+    uint64_t late_max_us;  /* the worst lateness of our own loop */
+};
+
+struct judge_options {
+    const char *const *require; /* rules that must be judged, or the result is inconclusive */
+    size_t require_count;
+    bool strict;                /* a failed SHOULD rule fails the run */
+    int fail_under;             /* a lower score fails the run; 0: off */
+};
+
+/* Judge the journal in fd (named for messages). */
+bool judge_journal(struct judgement **judgement, int fd, const char *name,
+                   const struct judge_options *options, struct err *err) MUST_USE;
+void judgement_free(struct judgement *judgement);
+enum exit_code judgement_exit_code(const struct judgement *judgement);
+
+#endif

@@ -1,0 +1,72 @@
+/* scenario: a file that tells a story and what must hold, parsed and checked into one struct.
+ *
+ * The format is scenarios/scenario.schema.json; this parser refuses what the schema refuses, and
+ * names file, path and reason. */
+#ifndef PIMSIM_SCENARIO_H
+#define PIMSIM_SCENARIO_H
+
+#include "base.h"
+#include "data.h"
+#include "event.h"
+#include "fault.h"
+
+/* One step of the stream: an event for some entities, or a reachability check. */
+struct step {
+    bool reachability;   /* {"check": "reachability"} */
+    char *event;         /* an event's name, or "*": every type the platform has */
+    uint32_t entities;   /* new entities; 0: those the stream has (or one, if it has none) */
+    uint32_t times;      /* events for each of them, at least 1 */
+    bool catalog;        /* resources from the catalogue instead of the fixture's own */
+};
+
+struct pace {
+    double rate;          /* requests' events a second; 0: as fast as the connector acknowledges */
+    bool rate_top;        /* "top": the platform's highest rate */
+    uint32_t concurrency; /* open requests at once, when no rate is given */
+    uint32_t batch;       /* events a request, at most the platform's own maximum */
+    uint64_t ramp_us;     /* from a tenth of the rate to the rate */
+};
+
+struct fault_spec {
+    enum fault_kind kind;
+    double share;                    /* of the events it is applied to, 0 … 1 */
+    uint64_t after_min_us, after_max_us; /* duplicate, delay: how much later; disconnect: when */
+    uint64_t over_us;                /* slow-body: how long the body takes */
+    uint32_t window;                 /* reorder, burst: how many events */
+    enum fault_variant hows[16];     /* the variants to use in turn */
+    size_t how_count;
+};
+
+#define SCENARIO_FAULTS_MAX 16
+
+struct scenario {
+    char *name;  /* "core/duplicates": the path without "scenarios/" and ".json" */
+    char *title, *story;
+    unsigned platforms; /* PLATFORM_BITs */
+    struct step *steps;
+    size_t step_count;
+    struct pace pace;
+    struct fault_spec faults[SCENARIO_FAULTS_MAX];
+    size_t fault_count;
+    char **rules; /* the rules that this scenario judges */
+    size_t rule_count;
+};
+
+/* Parse the bytes of a scenario. file is for messages and the name. Rule ids are checked with
+ * rule_known, which belongs to a higher layer. */
+typedef bool scenario_rule_fn(const char *id, const char **nearest);
+bool scenario_parse(struct scenario **scenario, const char *file, struct span bytes,
+                    scenario_rule_fn *rule_known, struct err *err) MUST_USE;
+void scenario_free(struct scenario *scenario);
+
+/* Every scenario that a name means: a scenario's name ("core/duplicates", or "duplicates" when only
+ * one suite has it), a suite's ("core"), a file or a folder. With count 0, all of them. Sorted. */
+struct suite {
+    struct scenario **scenarios;
+    size_t count;
+};
+bool suite_load(struct suite *suite, struct data *data, const char *const *names, size_t count,
+                scenario_rule_fn *rule_known, struct err *err) MUST_USE;
+void suite_reset(struct suite *suite);
+
+#endif
