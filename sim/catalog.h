@@ -29,8 +29,8 @@ bool item_new(struct item **item, const char *name, struct span resource, struct
 void item_free(struct item *item);
 
 /* Append the resource at a version. */
-void item_state(const struct item *item, const struct entity *entity, uint32_t version,
-                int64_t created_us, int64_t updated_us, struct buf *out);
+void item_state(const struct item *item, const struct entity *entity, uint32_t version, int64_t created_us,
+                int64_t updated_us, struct buf *out);
 /* Append the "changes" object of AEP's *.updated.delta: the difference between version-1 and version
  * ({} at version 0). */
 void item_delta(const struct item *item, uint32_t version, struct buf *out);

@@ -25,7 +25,7 @@ struct vclock {
 };
 
 void vclock_init(struct vclock *v, unsigned speed);
-uint64_t vclock_now_us(const struct vclock *v);              /* virtual, since vclock_init */
+uint64_t vclock_now_us(const struct vclock *v);                   /* virtual, since vclock_init */
 uint64_t vclock_wait_us(const struct vclock *v, uint64_t due_us); /* real wait until a virtual moment */
 /* Jump to due_us. Call only with nothing in flight; does nothing unless speed is SPEED_MAX. */
 void vclock_jump(struct vclock *v, uint64_t due_us);

@@ -21,8 +21,8 @@ struct command {
     const char *detail;  /* a paragraph or two and an example, for `pimsim help NAME` */
 };
 
-cmd_fn cmd_run, cmd_demo, cmd_sign, cmd_verify, cmd_plan, cmd_judge, cmd_connector, cmd_list,
-    cmd_explain, cmd_init, cmd_help;
+cmd_fn cmd_run, cmd_demo, cmd_sign, cmd_verify, cmd_plan, cmd_judge, cmd_connector, cmd_list, cmd_explain,
+    cmd_init, cmd_help;
 
 size_t command_count(void);
 const struct command *command_at(size_t index);

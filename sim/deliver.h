@@ -12,22 +12,22 @@
 
 struct answer {
     enum outcome outcome;
-    unsigned status;        /* 0: none came */
-    uint64_t started_us;    /* clock_mono_us when the request was handed to curl */
+    unsigned status;             /* 0: none came */
+    uint64_t started_us;         /* clock_mono_us when the request was handed to curl */
     uint64_t connect_us, tls_us; /* how long each took; 0 on a reused connection */
-    uint64_t ack_us;        /* from the request sent to the answer's first byte */
+    uint64_t ack_us;             /* from the request sent to the answer's first byte */
     uint64_t total_us;
-    uint64_t late_us;       /* the longest that our own loop was late meanwhile */
-    char detail[256];       /* curl's words, when there was no answer */
-    char location[256];     /* of a redirect */
-    char excerpt[512 + 1];  /* the answer's first bytes */
+    uint64_t late_us;      /* the longest that our own loop was late meanwhile */
+    char detail[256];      /* curl's words, when there was no answer */
+    char location[256];    /* of a redirect */
+    char excerpt[512 + 1]; /* the answer's first bytes */
     size_t excerpt_bytes;
 };
 
 struct deliver_options {
     const char *url;
     uint64_t deadline_us;
-    bool insecure;          /* -k */
+    bool insecure; /* -k */
     const char *cacert;
     bool allow_remote;
 };

@@ -12,16 +12,16 @@
 
 enum platform_id { PLATFORM_EVENTS_API, PLATFORM_AEP, PLATFORM_COUNT };
 #define PLATFORM_BIT(id) (1u << (id))
-#define PLATFORMS_ALL (PLATFORM_BIT(PLATFORM_EVENTS_API) | PLATFORM_BIT(PLATFORM_AEP))
+#define PLATFORMS_ALL    (PLATFORM_BIT(PLATFORM_EVENTS_API) | PLATFORM_BIT(PLATFORM_AEP))
 
 extern const char *const platform_names[PLATFORM_COUNT]; /* "events-api", "aep" */
 
 /* One row of event_types.def. */
 struct event_type {
-    const char *name;        /* neutral ("product.created"), or AEP's full name */
+    const char *name;                 /* neutral ("product.created"), or AEP's full name */
     const char *wire[PLATFORM_COUNT]; /* action or type on the wire; NULL: the platform has none */
-    enum entity_kind kind;   /* which pool of entities it is about */
-    const char *entity;      /* AEP: JSON pointer to what names the entity */
+    enum entity_kind kind;            /* which pool of entities it is about */
+    const char *entity;               /* AEP: JSON pointer to what names the entity */
     enum change { CHANGE_CREATED, CHANGE_UPDATED, CHANGE_REMOVED, CHANGE_OTHER } change;
 };
 
@@ -44,7 +44,7 @@ struct event_identity {
     const char *subject;     /* AEP: the subscription's id; NULL: the fixture's own */
     const char *source;      /* AEP source, Events API pim_source; NULL: the fixture's own */
     struct entity entity;
-    uint32_t version;        /* the entity's state after the change, from 0 (created) */
+    uint32_t version; /* the entity's state after the change, from 0 (created) */
 };
 
 struct fixture;
@@ -52,8 +52,8 @@ struct fixture;
 /* Load the event NAME for a platform: an event type's name (its fixture is the data file of that
  * name), a file of fixtures/<platform>/ by its stem, or the path of a file. A captured Events API
  * request ({"events":[…]}) counts as its first event. */
-bool fixture_load(struct fixture **fixture, struct data *data, const char *name,
-                  enum platform_id platform, enum pim_version version, struct err *err) MUST_USE;
+bool fixture_load(struct fixture **fixture, struct data *data, const char *name, enum platform_id platform,
+                  enum pim_version version, struct err *err) MUST_USE;
 void fixture_free(struct fixture *fixture);
 const struct event_type *fixture_type(const struct fixture *fixture); /* never NULL */
 const char *fixture_wire_type(const struct fixture *fixture);         /* as the fixture spells it */

@@ -55,7 +55,7 @@ struct variant_row {
 
 const struct fault_row *fault_get(enum fault_kind fault);
 const struct variant_row *variant_get(enum fault_variant variant);
-enum fault_kind fault_find(const char *name);                                 /* FAULT_NONE: unknown */
-enum fault_variant variant_find(enum fault_kind fault, const char *name);     /* VARIANT_NONE: unknown */
+enum fault_kind fault_find(const char *name);                             /* FAULT_NONE: unknown */
+enum fault_variant variant_find(enum fault_kind fault, const char *name); /* VARIANT_NONE: unknown */
 
 #endif

@@ -40,8 +40,7 @@ int journal_fd(const struct journal *journal); /* for reading back */
 /* Hand every record to `each` in order until it returns false. kind borrows the line. Records of a
  * kind in `skip` (a NULL-ended list) are passed over unparsed. Fails when the file cannot be read or
  * a line other than the last is not a record; the error names the line. */
-typedef bool journal_each_fn(void *arg, struct span kind, const struct json_doc *record,
-                             struct err *err);
+typedef bool journal_each_fn(void *arg, struct span kind, const struct json_doc *record, struct err *err);
 bool journal_read(int fd, const char *name, const char *const *skip, journal_each_fn *each, void *arg,
                   struct err *err) MUST_USE;
 

@@ -17,11 +17,11 @@ enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSO
 #define JSON_ROOT 0u
 
 struct json_node {
-    uint32_t start, end;       /* the value's bytes in the text, quotes and brackets included */
+    uint32_t start, end;         /* the value's bytes in the text, quotes and brackets included */
     uint32_t key_start, key_end; /* a member's name, quotes included; equal when it has none */
-    uint32_t parent, next;     /* JSON_NONE at the root, at the last sibling */
-    uint32_t first;            /* first member or element, or JSON_NONE */
-    uint32_t count;            /* members or elements */
+    uint32_t parent, next;       /* JSON_NONE at the root, at the last sibling */
+    uint32_t first;              /* first member or element, or JSON_NONE */
+    uint32_t count;              /* members or elements */
     uint8_t type;
 };
 
@@ -94,8 +94,8 @@ void json_put_string(struct buf *out, const struct json_style *style, struct spa
 /* A double as PHP writes it (serialize_precision -1): 0.1, 10.0 is 10, 1e25 is 1.0e+25. */
 void json_put_double(struct buf *out, double x);
 /* A whole value spelled again in a style. Numbers keep their spelling. */
-bool json_respell(const struct json_doc *doc, uint32_t node, const struct json_style *style,
-                  struct buf *out, struct err *err) MUST_USE;
+bool json_respell(const struct json_doc *doc, uint32_t node, const struct json_style *style, struct buf *out,
+                  struct err *err) MUST_USE;
 
 /* A writer that keeps commas and, when asked, lines. Always UTF-8, plain style. */
 struct json_writer {
@@ -105,8 +105,8 @@ struct json_writer {
 };
 
 void json_begin(struct json_writer *w, struct buf *out, bool pretty);
-void json_open(struct json_writer *w, const char *key, char bracket);  /* '{' or '['; key NULL in arrays */
-void json_close(struct json_writer *w, char bracket);                  /* '}' or ']' */
+void json_open(struct json_writer *w, const char *key, char bracket);    /* '{' or '['; key NULL in arrays */
+void json_close(struct json_writer *w, char bracket);                    /* '}' or ']' */
 void json_put(struct json_writer *w, const char *key, const char *text); /* NULL writes null */
 void json_put_bytes(struct json_writer *w, const char *key, struct span text);
 void json_put_u64(struct json_writer *w, const char *key, uint64_t n);

@@ -18,24 +18,25 @@ enum verdict {
     VERDICT_NOT_APPLICABLE, /* not on this platform */
 };
 
-extern const char *const verdict_names[]; /* "pass", "fail", "inconclusive", "not-observed", "not-applicable" */
-extern const char *const level_names[];   /* "must", "should" */
+extern const char
+    *const verdict_names[];             /* "pass", "fail", "inconclusive", "not-observed", "not-applicable" */
+extern const char *const level_names[]; /* "must", "should" */
 
 /* One row of rules.def. */
 struct rule {
-    const char *id;       /* "ack/deadline": category, slash, name */
+    const char *id; /* "ack/deadline": category, slash, name */
     enum level level;
-    unsigned platforms;   /* PLATFORM_BITs */
-    const char *holds;    /* "every valid delivery is acknowledged with 2xx within the deadline" */
-    const char *clause;   /* where the platform's documents ask for it */
-    const char *why;      /* what happens in production otherwise */
-    const char *fix;      /* one sentence for the connector's author */
+    unsigned platforms; /* PLATFORM_BITs */
+    const char *holds;  /* "every valid delivery is acknowledged with 2xx within the deadline" */
+    const char *clause; /* where the platform's documents ask for it */
+    const char *why;    /* what happens in production otherwise */
+    const char *fix;    /* one sentence for the connector's author */
 };
 
 size_t rule_count(void);
 const struct rule *rule_at(size_t index);
-const struct rule *rule_find(const char *id);           /* NULL if unknown */
-bool rule_known(const char *id, const char **nearest);  /* a scenario_rule_fn */
+const struct rule *rule_find(const char *id);          /* NULL if unknown */
+bool rule_known(const char *id, const char **nearest); /* a scenario_rule_fn */
 
 struct category {
     const char *name, *title; /* "ack", "Acknowledgement" */
@@ -60,12 +61,12 @@ struct latency {
 struct finding {
     const struct rule *rule;
     enum verdict verdict;
-    const char *scenario;      /* where it was judged; of a failure, the first that failed */
-    const char *reason;        /* one sentence; never NULL */
+    const char *scenario; /* where it was judged; of a failure, the first that failed */
+    const char *reason;   /* one sentence; never NULL */
     struct evidence evidence[5];
     size_t evidence_count;
-    uint64_t judged, failed;   /* deliveries that the verdict stands on, and those that failed it */
-    struct latency ack;        /* of the judged deliveries, from the scheduled moment */
+    uint64_t judged, failed; /* deliveries that the verdict stands on, and those that failed it */
+    struct latency ack;      /* of the judged deliveries, from the scheduled moment */
 };
 
 struct category_score {
@@ -82,10 +83,10 @@ struct judgement {
     const char *pimsim, *platform, *url, *command; /* command: the line that reproduces the run */
     uint64_t seed, deadline_us;
     int64_t started_us;
-    bool interrupted;  /* SIGINT, or the journal has no end record */
+    bool interrupted; /* SIGINT, or the journal has no end record */
     /* judged */
     enum conformance verdict;
-    int score;         /* 0 … 100, or -1 when nothing was judged */
+    int score;                /* 0 … 100, or -1 when nothing was judged */
     struct finding *findings; /* one for each rule, in the order of rules.def */
     size_t finding_count;
     struct category_score *categories;
@@ -96,14 +97,14 @@ struct judgement {
     uint64_t deliveries, events, answered, acknowledged, timeouts, unreachable, bytes;
     uint64_t duration_us;
     struct latency ack;
-    uint64_t late_max_us;  /* the worst lateness of our own loop */
+    uint64_t late_max_us; /* the worst lateness of our own loop */
 };
 
 struct judge_options {
     const char *const *require; /* rules that must be judged, or the result is inconclusive */
     size_t require_count;
-    bool strict;                /* a failed SHOULD rule fails the run */
-    int fail_under;             /* a lower score fails the run; 0: off */
+    bool strict;    /* a failed SHOULD rule fails the run */
+    int fail_under; /* a lower score fails the run; 0: off */
 };
 
 /* Judge the journal in fd (named for messages). */

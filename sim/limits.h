@@ -7,24 +7,24 @@
 
 /* Events API: limits-and-scalability; GuzzleWebhookClient. */
 #define EVENTS_API_EVENTS_PER_REQUEST_MAX 10
-#define EVENTS_API_DEADLINE_MS 500
-#define EVENTS_API_REQUESTS_PER_HOUR 4000
+#define EVENTS_API_DEADLINE_MS            500
+#define EVENTS_API_REQUESTS_PER_HOUR      4000
 
 /* AEP: overview ("200 status code within 3 seconds"); the newest pages say 5 s, and a connector
  * that meets 3 s meets both. Throughput: 1 to 100 events a second. */
-#define AEP_DEADLINE_MS 3000
+#define AEP_DEADLINE_MS           3000
 #define AEP_EVENTS_PER_SECOND_MAX 100
-#define AEP_CUSTOM_HEADERS_MAX 5
+#define AEP_CUSTOM_HEADERS_MAX    5
 
 /* pimsim: what one request, answer, file or run may hold. */
-#define BODY_BYTES_MAX (16u << 20)        /* a request body, ten large products included */
-#define ANSWER_BYTES_MAX (1u << 20)       /* read no more of an answer than this */
-#define ANSWER_EXCERPT_BYTES 512          /* kept of an answer's body as evidence */
-#define FILE_BYTES_MAX (64u << 20)        /* a scenario, fixture or captured request */
+#define BODY_BYTES_MAX         (16u << 20) /* a request body, ten large products included */
+#define ANSWER_BYTES_MAX       (1u << 20)  /* read no more of an answer than this */
+#define ANSWER_EXCERPT_BYTES   512         /* kept of an answer's body as evidence */
+#define FILE_BYTES_MAX         (64u << 20) /* a scenario, fixture or captured request */
 #define JOURNAL_LINE_BYTES_MAX (32u << 20)
-#define PLAN_EVENTS_MAX 10000000u
-#define IN_FLIGHT_MAX 1000u               /* open requests at once */
-#define EVIDENCE_MAX 5                    /* pieces of evidence shown for a finding */
-#define SECRET_BYTES_MAX 4096
+#define PLAN_EVENTS_MAX        10000000u
+#define IN_FLIGHT_MAX          1000u /* open requests at once */
+#define EVIDENCE_MAX           5     /* pieces of evidence shown for a finding */
+#define SECRET_BYTES_MAX       4096
 
 #endif

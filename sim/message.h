@@ -20,8 +20,8 @@ struct message {
 
 /* What it takes to make messages for one platform: keyed signers and settings. */
 struct composer;
-bool composer_new(struct composer **composer, const struct profile *profile,
-                  const struct settings *settings, struct err *err) MUST_USE;
+bool composer_new(struct composer **composer, const struct profile *profile, const struct settings *settings,
+                  struct err *err) MUST_USE;
 void composer_free(struct composer *composer);
 const struct profile *composer_profile(const struct composer *composer);
 const struct settings *composer_settings(const struct composer *composer);
@@ -41,8 +41,8 @@ bool message_spoil(struct composer *composer, struct message *message, enum faul
 void message_sign(struct composer *composer, struct message *message, enum fault_variant variant,
                   int64_t wall_us);
 /* The same with a signature that is wrong in a known way; false when the mistake does not apply. */
-bool message_sign_mistaken(struct composer *composer, struct message *message,
-                           enum sign_mistake mistake, int64_t wall_us) MUST_USE;
+bool message_sign_mistaken(struct composer *composer, struct message *message, enum sign_mistake mistake,
+                           int64_t wall_us) MUST_USE;
 /* The reachability check of the platform: no body. */
 void message_reachability(struct composer *composer, struct message *message, int64_t wall_us);
 

@@ -31,11 +31,11 @@ struct text_list {
  * the struct. Unset: NULL, 0, false, or the default that options.def states. */
 struct options {
 #define OPT(field, name, letter, type, arg, commands, preset, help) OPT_TYPE_##type field;
-#define OPT_TYPE_TEXT const char *
-#define OPT_TYPE_FLAG bool
-#define OPT_TYPE_U64 uint64_t
-#define OPT_TYPE_DURATION uint64_t /* microseconds */
-#define OPT_TYPE_LIST struct text_list
+#define OPT_TYPE_TEXT                                               const char *
+#define OPT_TYPE_FLAG                                               bool
+#define OPT_TYPE_U64                                                uint64_t
+#define OPT_TYPE_DURATION                                           uint64_t /* microseconds */
+#define OPT_TYPE_LIST                                               struct text_list
 #include "options.def"
 #undef OPT
 #undef OPT_TYPE_TEXT

@@ -10,15 +10,15 @@
 
 /* One event on its way to the connector. 40 bytes: a million of them are 40 MB. */
 struct plan_item {
-    uint64_t at_us;        /* when it is due at the sender, virtual, from the scenario's start */
-    uint32_t event;        /* which event: its id and time follow from this number */
-    uint32_t entity;       /* which entity of the step's kind */
-    uint32_t version;      /* the entity's state after the change */
-    uint32_t changed_ms;   /* when the change happened in the PIM; an event may come much later */
-    uint16_t source;       /* index into plan->sources; PLAN_REACHABILITY: the reachability check */
-    uint8_t copy;          /* 0: the event itself; n: its n-th duplicate */
-    uint8_t variant;       /* enum fault_variant of the message or wire, or of the plan; 0: none */
-    uint8_t spec;          /* index into scenario->faults of that variant */
+    uint64_t at_us;      /* when it is due at the sender, virtual, from the scenario's start */
+    uint32_t event;      /* which event: its id and time follow from this number */
+    uint32_t entity;     /* which entity of the step's kind */
+    uint32_t version;    /* the entity's state after the change */
+    uint32_t changed_ms; /* when the change happened in the PIM; an event may come much later */
+    uint16_t source;     /* index into plan->sources; PLAN_REACHABILITY: the reachability check */
+    uint8_t copy;        /* 0: the event itself; n: its n-th duplicate */
+    uint8_t variant;     /* enum fault_variant of the message or wire, or of the plan; 0: none */
+    uint8_t spec;        /* index into scenario->faults of that variant */
 };
 
 #define PLAN_REACHABILITY UINT16_MAX
@@ -37,7 +37,7 @@ struct plan {
     size_t source_count;
     struct plan_item *items; /* by at_us, then by event and copy */
     size_t count;
-    uint32_t event_count;    /* distinct events, dropped ones included */
+    uint32_t event_count; /* distinct events, dropped ones included */
     uint32_t dropped;
 };
 

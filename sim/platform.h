@@ -11,8 +11,8 @@ struct platform;
 
 /* One HTTP request to be made: plan->items[first .. first + count). */
 struct delivery {
-    uint32_t id;           /* from 1, in the order of sending */
-    uint32_t attempt;      /* from 1 */
+    uint32_t id;      /* from 1, in the order of sending */
+    uint32_t attempt; /* from 1 */
     size_t first, count;
     uint64_t scheduled_us; /* virtual: the moment from which latency counts */
 };

@@ -12,28 +12,28 @@ struct settings {
     struct span secret, secret_secondary;
     uint64_t deadline_us;
     enum pim_version pim_version;
-    const char *content_type; /* AEP */
-    const char *source;       /* AEP source, Events API pim_source */
-    const char *subject;      /* AEP: subscription id */
+    const char *content_type;   /* AEP */
+    const char *source;         /* AEP source, Events API pim_source */
+    const char *subject;        /* AEP: subscription id */
     const char *const *headers; /* custom headers, "Name: value" */
     size_t header_count;
 };
 
 struct profile {
     enum platform_id id;
-    const char *title;               /* "the Event Platform (AEP)" */
+    const char *title; /* "the Event Platform (AEP)" */
     enum sign_scheme scheme;
     const struct json_style *style;
     uint64_t deadline_us;
     uint32_t events_per_request_max;
-    double requests_per_second_top;  /* the highest rate it sends at */
+    double requests_per_second_top; /* the highest rate it sends at */
     const char *user_agent, *content_type;
-    const char *reach_method;        /* the reachability check: a request without a body … */
-    bool reach_signed;               /* … signed or not … */
-    const char *reach_rule;          /* … and the rule that judges it */
-    bool event_wrapped;              /* events stand in {"events":[…]} */
+    const char *reach_method; /* the reachability check: a request without a body … */
+    bool reach_signed;        /* … signed or not … */
+    const char *reach_rule;   /* … and the rule that judges it */
+    bool event_wrapped;       /* events stand in {"events":[…]} */
     const char *signature_header, *secondary_header, *timestamp_header, *algorithm_line;
-    const char *type_member;         /* "action" or "type": what says which event it is */
+    const char *type_member; /* "action" or "type": what says which event it is */
 };
 
 extern const struct profile profile_events_api, profile_aep;

@@ -8,8 +8,8 @@
 #include "judge.h"
 
 struct report_options {
-    bool colour;  /* ANSI colours */
-    int verbose;  /* -1 quiet: the verdict alone; 0; 1: every rule, passed ones too, with latency */
+    bool colour;      /* ANSI colours */
+    int verbose;      /* -1 quiet: the verdict alone; 0; 1: every rule, passed ones too, with latency */
     unsigned columns; /* 0: do not wrap */
 };
 

@@ -12,11 +12,11 @@
 
 /* One step of the stream: an event for some entities, or a reachability check. */
 struct step {
-    bool reachability;   /* {"check": "reachability"} */
-    char *event;         /* an event's name, or "*": every type the platform has */
-    uint32_t entities;   /* new entities; 0: those the stream has (or one, if it has none) */
-    uint32_t times;      /* events for each of them, at least 1 */
-    bool catalog;        /* resources from the catalogue instead of the fixture's own */
+    bool reachability; /* {"check": "reachability"} */
+    char *event;       /* an event's name, or "*": every type the platform has */
+    uint32_t entities; /* new entities; 0: those the stream has (or one, if it has none) */
+    uint32_t times;    /* events for each of them, at least 1 */
+    bool catalog;      /* resources from the catalogue instead of the fixture's own */
 };
 
 struct pace {
@@ -29,18 +29,18 @@ struct pace {
 
 struct fault_spec {
     enum fault_kind kind;
-    double share;                    /* of the events it is applied to, 0 … 1 */
+    double share;                        /* of the events it is applied to, 0 … 1 */
     uint64_t after_min_us, after_max_us; /* duplicate, delay: how much later; disconnect: when */
-    uint64_t over_us;                /* slow-body: how long the body takes */
-    uint32_t window;                 /* reorder, burst: how many events */
-    enum fault_variant hows[16];     /* the variants to use in turn */
+    uint64_t over_us;                    /* slow-body: how long the body takes */
+    uint32_t window;                     /* reorder, burst: how many events */
+    enum fault_variant hows[16];         /* the variants to use in turn */
     size_t how_count;
 };
 
 #define SCENARIO_FAULTS_MAX 16
 
 struct scenario {
-    char *name;  /* "core/duplicates": the path without "scenarios/" and ".json" */
+    char *name; /* "core/duplicates": the path without "scenarios/" and ".json" */
     char *title, *story;
     unsigned platforms; /* PLATFORM_BITs */
     struct step *steps;
