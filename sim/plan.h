@@ -11,43 +11,53 @@
 /* One event on its way to the connector. 40 bytes: a million of them are 40 MB. */
 struct plan_item {
     uint64_t at_us;      /* when it is due at the sender, virtual, from the scenario's start */
-    uint32_t event;      /* which event: its id and time follow from this number */
-    uint32_t entity;     /* which entity of the step's kind */
+    uint32_t order;      /* breaks ties of at_us: the place in the stream */
+    uint32_t event;      /* which event: its id follows from this number */
+    uint32_t entity;     /* which entity of its source's pool */
     uint32_t version;    /* the entity's state after the change */
-    uint32_t changed_ms; /* when the change happened in the PIM; an event may come much later */
+    uint32_t changed_ms; /* when the PIM was changed; the event may come much later */
     uint16_t source;     /* index into plan->sources; PLAN_REACHABILITY: the reachability check */
     uint8_t copy;        /* 0: the event itself; n: its n-th duplicate */
-    uint8_t variant;     /* enum fault_variant of the message or wire, or of the plan; 0: none */
-    uint8_t spec;        /* index into scenario->faults of that variant */
+    uint8_t variant;     /* enum fault_variant; VARIANT_NONE: undisturbed */
+    uint8_t spec;        /* which of the scenario's faults that variant is of */
 };
 
 #define PLAN_REACHABILITY UINT16_MAX
 
-/* What an event is made from: one fixture, and whether its resource is the catalogue's. */
+/* What an event is made from: a fixture, the entities it is about, and whose values they have. */
 struct plan_source {
     struct fixture *fixture;
-    bool catalog;
+    const char *pool; /* names the entities: steps with the same pool speak of the same ones */
+    bool catalog;     /* values from the catalogue, not from the fixture */
 };
 
 struct plan {
     const struct scenario *scenario; /* borrowed */
     const struct profile *profile;
-    uint64_t seed;
+    uint64_t seed; /* of this scenario: from the run's seed, its name and the platform */
     struct plan_source *sources;
-    size_t source_count;
-    struct plan_item *items; /* by at_us, then by event and copy */
-    size_t count;
+    size_t source_count, source_cap;
+    struct catalog *catalog; /* NULL unless a source wants it */
+    struct plan_item *items; /* by at_us, then order, then copy */
+    size_t count, cap;
     uint32_t event_count; /* distinct events, dropped ones included */
     uint32_t dropped;
+    uint32_t
+        rounds; /* how often the PIM changed an entity again: the first change is that many seconds old */
 };
 
 bool plan_build(struct plan **plan, const struct scenario *scenario, const struct profile *profile,
                 const struct settings *settings, struct data *data, uint64_t seed, struct err *err) MUST_USE;
 void plan_free(struct plan *plan);
 
-/* The identity of an item's event; wall_start_us is when the scenario started. */
-void plan_identity(const struct plan *plan, const struct plan_item *item, const struct settings *settings,
-                   int64_t wall_start_us, struct event_identity *identity);
+/* Append the event of an item, as its platform spells it; wall_start_us is when the scenario started. */
+void plan_render(const struct plan *plan, const struct plan_item *item, const struct settings *settings,
+                 int64_t wall_start_us, struct buf *out);
+/* The item's event id, the same whenever the plan is played, and the name of its entity. */
+void plan_event_id(const struct plan *plan, const struct plan_item *item, char id[UUID_SIZE]);
+void plan_entity(const struct plan *plan, const struct plan_item *item, struct entity *entity);
+/* The neutral name of the item's event, "product.updated". */
+const char *plan_event_name(const struct plan *plan, const struct plan_item *item);
 /* One NDJSON line about the item, without its newline; the same bytes for the same seed. */
 void plan_print(const struct plan *plan, const struct plan_item *item, struct buf *out);
 
