@@ -1,4 +1,4 @@
-/* loop: the one event loop: epoll, a timer, signals and child processes.
+/* loop: the one event loop: epoll, timers, signals.
  *
  * One thread. Everything that waits is a file descriptor here. The loop measures its own lateness,
  * so that a connector is never blamed for time that we lost. */
@@ -19,10 +19,12 @@ typedef void loop_fn(void *arg);
 bool loop_new(struct loop **loop, struct err *err) MUST_USE;
 void loop_free(struct loop *loop);
 
-/* Watch fd, or change what is watched; events 0 stops. */
+/* Watch fd, or change what is watched; events 0 stops: do that before closing it. A handler may stop, close
+ * or watch any descriptor. A watch that the system refuses fails the next turn. */
 void loop_watch(struct loop *loop, int fd, unsigned events, loop_fd_fn *fn, void *arg);
 
-/* Timers: one moment each, armed and disarmed by their owner, whose memory they are. */
+/* Timers: one moment each, armed and disarmed by their owner, whose memory they are. In a turn, what is due
+ * comes before what is ready. */
 struct loop_timer {
     uint64_t due_us; /* clock_mono_us */
     loop_fn *fn;
@@ -32,10 +34,11 @@ struct loop_timer {
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t due_us, loop_fn *fn, void *arg);
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer);
 
-/* Called before the loop waits: the moment to flush. */
+/* Called before the loop waits, for as long as it lives: the moment to flush. Four at most. */
 void loop_before_wait(struct loop *loop, loop_fn *fn, void *arg);
 
-/* SIGINT and SIGTERM: the first stops loop_run and is reported by loop_interrupted. */
+/* SIGINT and SIGTERM: the first stops loop_run and is reported by loop_interrupted; a second one ends the
+ * program. They are blocked meanwhile: who starts a child unblocks them there. */
 bool loop_catch_signals(struct loop *loop, struct err *err) MUST_USE;
 bool loop_interrupted(const struct loop *loop);
 
