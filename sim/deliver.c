@@ -1,0 +1,425 @@
+/* deliver: see deliver.h. libcurl's multi interface on the loop's epoll (multi_socket).
+ *
+ * Each open request owns an easy handle that is set up once and used again. Its headers are list nodes
+ * that point into the message, so nothing is copied. The deadline is a timer of our own: when our loop
+ * was late, the connector gets that time back before it is judged. */
+#include "deliver.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "limits.h"
+
+#define BODY_PIECES 10 /* of a slow body */
+
+struct request {
+    struct deliver *deliver;
+    struct request *next;  /* in the list of free or of open requests */
+    struct request **link; /* what points to us while open */
+    CURL *easy;
+    const struct message *message;
+    struct wire wire;
+    deliver_done_fn *done;
+    void *arg;
+    struct answer answer;
+    size_t answer_bytes;
+    bool late_granted; /* the deadline was extended once by our own lateness */
+    size_t body_sent;  /* slow-body: how much curl has been given */
+    struct loop_timer deadline, wire_timer;
+    struct curl_slist headers[MESSAGE_HEADERS_MAX + 2];
+    char valueless[128]; /* a header without a value, the way curl wants it */
+};
+
+struct deliver {
+    struct loop *loop;
+    CURLM *multi;
+    CURLU *url;
+    struct deliver_options options;
+    struct loop_timer timer;
+    struct request *free, *open;
+};
+
+/* ---- the end of a request ----------------------------------------------------------------- */
+
+static enum outcome outcome_of(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+    case CURLE_WRITE_ERROR: /* ours: the answer was longer than we read */
+        return OUTCOME_ANSWERED;
+    case CURLE_COULDNT_CONNECT:
+        return OUTCOME_REFUSED;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+        return OUTCOME_RESET;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* curl's word for an answer that is not HTTP/1 */
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return OUTCOME_GARBAGE;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+        return OUTCOME_TLS;
+    default:
+        return OUTCOME_FAILED;
+    }
+}
+
+static uint64_t info_us(CURL *easy, CURLINFO info)
+{
+    curl_off_t us = 0;
+    curl_easy_getinfo(easy, info, &us);
+    return us > 0 ? (uint64_t)us : 0;
+}
+
+static void measure(struct request *r)
+{
+    struct answer *a = &r->answer;
+    long status = 0;
+    char *location = NULL;
+    curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    a->status = status > 0 ? (unsigned)status : 0;
+    a->connect_us = info_us(r->easy, CURLINFO_CONNECT_TIME_T);
+    uint64_t tls_us = info_us(r->easy, CURLINFO_APPCONNECT_TIME_T);
+    a->tls_us = tls_us > a->connect_us ? tls_us - a->connect_us : 0;
+    uint64_t first_us = info_us(r->easy, CURLINFO_STARTTRANSFER_TIME_T);
+    uint64_t sent_us = info_us(r->easy, CURLINFO_PRETRANSFER_TIME_T);
+    a->ack_us = first_us > sent_us ? first_us - sent_us : 0;
+    a->total_us = clock_mono_us() - a->started_us;
+    a->late_us = loop_late_us(r->deliver->loop, a->started_us);
+    if (a->status >= 300 && a->status < 400) {
+        curl_easy_getinfo(r->easy, CURLINFO_REDIRECT_URL, &location);
+        snprintf(a->location, sizeof a->location, "%s", location ? location : "");
+    }
+}
+
+/* Take the request off the wire, give it back to the pool, and tell its owner. */
+static void end(struct request *r, enum outcome outcome, const char *detail)
+{
+    struct deliver *d = r->deliver;
+    struct answer answer;
+    r->answer.outcome = outcome;
+    snprintf(r->answer.detail, sizeof r->answer.detail, "%s", detail);
+    measure(r);
+    loop_timer_stop(d->loop, &r->deadline);
+    loop_timer_stop(d->loop, &r->wire_timer);
+    curl_multi_remove_handle(d->multi, r->easy);
+    *r->link = r->next;
+    if (r->next)
+        r->next->link = r->link;
+    answer = r->answer;
+    r->next = d->free;
+    d->free = r;
+    r->done(r->arg, &answer);
+}
+
+static void drain(struct deliver *d)
+{
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(d->multi, &left))) {
+        struct request *r;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&r);
+        CURLcode code = message->data.result;
+        end(r, outcome_of(code),
+            code == CURLE_OK            ? ""
+            : code == CURLE_WRITE_ERROR ? "the answer was longer than 1 MiB; the rest was not read"
+                                        : curl_easy_strerror(code));
+    }
+}
+
+static void on_deadline(void *arg)
+{
+    struct request *r = arg;
+    struct deliver *d = r->deliver;
+    uint64_t late_us = loop_late_us(d->loop, r->answer.started_us);
+    if (late_us && !r->late_granted) {
+        /* An answer may be waiting that we had no time to read. */
+        r->late_granted = true;
+        loop_timer_set(d->loop, &r->deadline, clock_mono_us() + late_us, on_deadline, r);
+        return;
+    }
+    end(r, OUTCOME_TIMEOUT, "");
+}
+
+static void on_give_up(void *arg)
+{
+    end(arg, OUTCOME_GAVE_UP, "");
+}
+
+/* ---- libcurl's callbacks ------------------------------------------------------------------ */
+
+static void on_socket_ready(void *arg, int fd, unsigned events)
+{
+    struct deliver *d = arg;
+    int running;
+    int mask = (events & LOOP_READ ? CURL_CSELECT_IN : 0) | (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0);
+    curl_multi_socket_action(d->multi, fd, mask, &running);
+    drain(d);
+}
+
+static void on_timer(void *arg)
+{
+    struct deliver *d = arg;
+    int running;
+    curl_multi_socket_action(d->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    drain(d);
+}
+
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
+{
+    (void)easy, (void)unused;
+    struct deliver *d = arg;
+    unsigned events = (what & CURL_POLL_IN && what != CURL_POLL_REMOVE ? (unsigned)LOOP_READ : 0u) |
+                      (what & CURL_POLL_OUT && what != CURL_POLL_REMOVE ? (unsigned)LOOP_WRITE : 0u);
+    loop_watch(d->loop, fd, events, on_socket_ready, d);
+    return 0;
+}
+
+static int set_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+    (void)multi;
+    struct deliver *d = arg;
+    if (timeout_ms < 0)
+        loop_timer_stop(d->loop, &d->timer);
+    else
+        loop_timer_set(d->loop, &d->timer, clock_mono_us() + (uint64_t)timeout_ms * 1000, on_timer, d);
+    return 0;
+}
+
+static size_t take_answer(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct request *r = arg;
+    struct answer *a = &r->answer;
+    size_t len = size * count, room = ANSWER_EXCERPT_BYTES - a->excerpt_bytes;
+    memcpy(a->excerpt + a->excerpt_bytes, bytes, len < room ? len : room);
+    a->excerpt_bytes += len < room ? len : room;
+    r->answer_bytes += len;
+    return r->answer_bytes > ANSWER_BYTES_MAX ? 0 : len;
+}
+
+/* ---- a slow body -------------------------------------------------------------------------- */
+
+static void on_piece_due(void *arg)
+{
+    struct request *r = arg;
+    curl_easy_pause(r->easy, CURLPAUSE_CONT);
+    drain(r->deliver);
+}
+
+/* How much of the body may have been sent by now. */
+static size_t body_allowed(const struct request *r)
+{
+    uint64_t piece_us = r->wire.over_us / BODY_PIECES + 1;
+    uint64_t pieces = (clock_mono_us() - r->answer.started_us) / piece_us + 1;
+    size_t len = r->message->body.len;
+    return pieces >= BODY_PIECES ? len : len / BODY_PIECES * pieces + 1;
+}
+
+static size_t give_body(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct request *r = arg;
+    size_t allowed = body_allowed(r), len = allowed > r->body_sent ? allowed - r->body_sent : 0;
+    if (len == 0 && r->body_sent < r->message->body.len) {
+        uint64_t piece_us = r->wire.over_us / BODY_PIECES + 1;
+        loop_timer_set(r->deliver->loop, &r->wire_timer, clock_mono_us() + piece_us, on_piece_due, r);
+        return CURL_READFUNC_PAUSE;
+    }
+    if (len > size * count)
+        len = size * count;
+    memcpy(bytes, r->message->body.data + r->body_sent, len);
+    r->body_sent += len;
+    return len;
+}
+
+/* ---- sending ------------------------------------------------------------------------------ */
+
+static struct request *request_new(struct deliver *d)
+{
+    struct request *r = mem_alloc(sizeof *r);
+    const struct deliver_options *o = &d->options;
+    r->deliver = d;
+    r->easy = curl_easy_init();
+    curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
+    curl_easy_setopt(r->easy, CURLOPT_CURLU, d->url);
+    curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(r->easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(r->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, take_answer);
+    curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(r->easy, CURLOPT_SSL_VERIFYPEER, o->insecure ? 0L : 1L);
+    curl_easy_setopt(r->easy, CURLOPT_SSL_VERIFYHOST, o->insecure ? 0L : 2L);
+    if (o->cacert)
+        curl_easy_setopt(r->easy, CURLOPT_CAINFO, o->cacert);
+    return r;
+}
+
+/* The message's lines as curl's list, and the headers that curl would add by itself switched off. */
+static void set_headers(struct request *r, const struct message *message)
+{
+    static char no_expect[] = "Expect:", no_accept[] = "Accept:";
+    size_t n = 0;
+    const char *line = message->lines.data;
+    for (; n < message->header_count && n < MESSAGE_HEADERS_MAX; n++) {
+        size_t len = strlen(line);
+        r->headers[n].data = (char *)(uintptr_t)line; /* curl only reads it */
+        if (len >= 2 && len < sizeof r->valueless && strcmp(line + len - 2, ": ") == 0) {
+            snprintf(r->valueless, sizeof r->valueless, "%.*s;", (int)len - 2, line);
+            r->headers[n].data = r->valueless;
+        }
+        line += len + 1;
+    }
+    r->headers[n++].data = no_expect;
+    r->headers[n++].data = no_accept;
+    for (size_t i = 0; i < n; i++)
+        r->headers[i].next = i + 1 < n ? &r->headers[i + 1] : NULL;
+    curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers);
+}
+
+static void set_body(struct request *r, const struct message *message)
+{
+    if (strcmp(message->method, "HEAD") == 0) {
+        curl_easy_setopt(r->easy, CURLOPT_NOBODY, 1L);
+        return;
+    }
+    bool slow = r->wire.over_us > 0;
+    curl_easy_setopt(r->easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, slow ? NULL : message->body.len ? message->body.data : "");
+    curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)message->body.len);
+    curl_easy_setopt(r->easy, CURLOPT_READFUNCTION, slow ? give_body : NULL);
+    curl_easy_setopt(r->easy, CURLOPT_READDATA, r);
+}
+
+bool deliver_send(struct deliver *d, const struct message *message, const struct wire *wire,
+                  deliver_done_fn *done, void *arg, struct err *err)
+{
+    struct request *r = d->free;
+    if (r)
+        d->free = r->next;
+    else
+        r = request_new(d);
+    r->message = message;
+    r->wire = *wire;
+    r->done = done;
+    r->arg = arg;
+    r->answer.status = 0;
+    r->answer.location[0] = '\0';
+    r->answer.excerpt_bytes = r->answer_bytes = r->body_sent = 0;
+    r->late_granted = false;
+    r->answer.started_us = clock_mono_us();
+    set_headers(r, message);
+    set_body(r, message);
+
+    r->next = d->open;
+    r->link = &d->open;
+    if (d->open)
+        d->open->link = &r->next;
+    d->open = r;
+    CURLMcode code = curl_multi_add_handle(d->multi, r->easy);
+    if (code != CURLM_OK)
+        return err_env(err, "libcurl: %s", curl_multi_strerror(code));
+    uint64_t deadline_us = r->answer.started_us + d->options.deadline_us + wire->over_us;
+    loop_timer_set(d->loop, &r->deadline, deadline_us, on_deadline, r);
+    if (wire->close_after_us)
+        loop_timer_set(d->loop, &r->wire_timer, r->answer.started_us + wire->close_after_us, on_give_up, r);
+    /* Put it on the wire now; what ends already is handed out from the loop. */
+    int running;
+    curl_multi_socket_action(d->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    if (!d->timer.slot)
+        loop_timer_set(d->loop, &d->timer, r->answer.started_us, on_timer, d);
+    return true;
+}
+
+/* ---- set-up ------------------------------------------------------------------------------- */
+
+/* Loopback: 127.0.0.0/8, ::1 and the names that mean them (RFC 6761). Other names are not looked up. */
+static bool is_loopback(const char *host)
+{
+    size_t len = strlen(host);
+    struct in_addr v4;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    return strcmp(host, "[::1]") == 0 || strcasecmp(host, "localhost") == 0 ||
+           (len > 10 && strcasecmp(host + len - 10, ".localhost") == 0);
+}
+
+static bool check_url(const struct deliver *d, struct err *err)
+{
+    const char *url = d->options.url;
+    char *scheme = NULL, *host = NULL;
+    bool ok = false;
+    CURLUcode code = curl_url_set(d->url, CURLUPART_URL, url, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(d->url, CURLUPART_SCHEME, &scheme, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(d->url, CURLUPART_HOST, &host, 0);
+    if (code != CURLUE_OK)
+        err_set(err, "%s: not a URL: %s", url, curl_url_strerror(code));
+    else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+        err_set(err, "%s: neither http nor https", url);
+    else if (!d->options.allow_remote && !is_loopback(host))
+        err_set(err, "%s: %s is not a loopback address; --allow-remote sends there all the same", url, host);
+    else
+        ok = true;
+    curl_free(scheme);
+    curl_free(host);
+    return ok;
+}
+
+bool deliver_new(struct deliver **deliver, struct loop *loop, const struct deliver_options *options,
+                 struct err *err)
+{
+    *deliver = NULL;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return err_env(err, "libcurl could not be initialised");
+    struct deliver *d = mem_alloc(sizeof *d);
+    d->loop = loop;
+    d->options = *options;
+    d->multi = curl_multi_init();
+    d->url = curl_url();
+    curl_multi_setopt(d->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+    curl_multi_setopt(d->multi, CURLMOPT_SOCKETDATA, d);
+    curl_multi_setopt(d->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    curl_multi_setopt(d->multi, CURLMOPT_TIMERDATA, d);
+    curl_multi_setopt(d->multi, CURLMOPT_MAXCONNECTS, (long)IN_FLIGHT_MAX);
+    if (!check_url(d, err)) {
+        deliver_free(d);
+        return false;
+    }
+    *deliver = d;
+    return true;
+}
+
+void deliver_free(struct deliver *d)
+{
+    if (!d)
+        return;
+    while (d->open) {
+        struct request *r = d->open;
+        loop_timer_stop(d->loop, &r->deadline);
+        loop_timer_stop(d->loop, &r->wire_timer);
+        curl_multi_remove_handle(d->multi, r->easy);
+        d->open = r->next;
+        r->next = d->free;
+        d->free = r;
+    }
+    while (d->free) {
+        struct request *r = d->free;
+        d->free = r->next;
+        curl_easy_cleanup(r->easy);
+        free(r);
+    }
+    curl_multi_cleanup(d->multi);
+    curl_url_cleanup(d->url);
+    loop_timer_stop(d->loop, &d->timer);
+    free(d);
+    curl_global_cleanup();
+}
