@@ -8,14 +8,14 @@
 #include "loop.h"
 
 struct httpd;
-struct httpd_request; /* lives until it is answered, or its connection ends */
+struct httpd_request; /* lives until it is answered, or the server is closed */
 
 typedef void httpd_handler_fn(void *arg, struct httpd_request *request);
 
 struct httpd_options {
-    const char *address;      /* "127.0.0.1" */
-    uint16_t port;            /* 0: any free port */
-    size_t body_bytes_max;    /* a longer body is answered 413 */
+    const char *address;   /* "127.0.0.1" */
+    uint16_t port;         /* 0: any free port */
+    size_t body_bytes_max; /* a longer body is answered 413 */
     httpd_handler_fn *handler;
     void *arg;
 };
@@ -31,10 +31,9 @@ const char *httpd_header(const struct httpd_request *request, const char *name);
 struct span httpd_body(const struct httpd_request *request);
 
 /* Answer. header lines are "Name: value", count of them; the body is copied. */
-void httpd_answer(struct httpd_request *request, unsigned status, const char *const *headers,
-                  size_t count, struct span body);
+void httpd_answer(struct httpd_request *request, unsigned status, const char *const *headers, size_t count,
+                  struct span body);
 /* Answer after a delay; nothing else is held up. */
-void httpd_answer_later(struct httpd_request *request, uint64_t delay_us, unsigned status,
-                        struct span body);
+void httpd_answer_later(struct httpd_request *request, uint64_t delay_us, unsigned status, struct span body);
 
 #endif
