@@ -8,7 +8,7 @@
 #include "loop.h"
 
 struct httpd;
-struct httpd_request; /* lives until it is answered, or its connection ends */
+struct httpd_request; /* lives until it is answered, or the server is closed */
 
 typedef void httpd_handler_fn(void *arg, struct httpd_request *request);
 
