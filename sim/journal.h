@@ -26,7 +26,8 @@ bool outcome_find(struct span name, enum outcome *outcome);
 
 struct journal;
 
-/* path NULL: an unnamed temporary file. An existing file is replaced. */
+/* path NULL: an unnamed temporary file. An existing file is replaced; what is not a regular file is
+ * refused, for the run is judged from it. */
 bool journal_open(struct journal **journal, const char *path, struct err *err) MUST_USE;
 /* Start a record: its first member is "record": kind. The writer is the journal's own; end it with
  * journal_end. Members are written with json_put…. */
@@ -37,9 +38,11 @@ bool journal_flush(struct journal *journal, struct err *err) MUST_USE;
 bool journal_close(struct journal *journal, struct err *err) MUST_USE;
 int journal_fd(const struct journal *journal); /* for reading back */
 
-/* Hand every record to `each` in order until it returns false. kind borrows the line. Records of a
- * kind in `skip` (a NULL-ended list) are passed over unparsed. Fails when the file cannot be read or
- * a line other than the last is not a record; the error names the line. */
+/* Hand every record to `each` in order, from the file's start, until it returns false, which is then
+ * this function's error. kind borrows the line; record->name is "FILE: line 17", for messages, and
+ * both last for the call. Records of a kind in `skip` (a NULL-ended list, or NULL) are passed over
+ * unparsed. Fails when the file cannot be read or a line is not a record; the error names the line. A
+ * last line without a line feed that is not JSON was cut when the run was killed: it is passed over. */
 typedef bool journal_each_fn(void *arg, struct span kind, const struct json_doc *record, struct err *err);
 bool journal_read(int fd, const char *name, const char *const *skip, journal_each_fn *each, void *arg,
                   struct err *err) MUST_USE;

@@ -1,0 +1,698 @@
+/* report: see report.h.
+ *
+ * JSON carries every string as it is; the other three are read by people and terminals, so a string
+ * that came from the connector is made visible first: no control character, no invalid UTF-8. */
+#include "report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "json.h"
+
+#define REPORT_VERSION    1
+#define STRING_BYTES_MAX  (1u << 20) /* of one string made visible */
+#define COLUMNS_MIN       50         /* a narrower terminal wraps by itself */
+#define LATE_SHOWN_US     10000      /* our own lateness is worth a line from here on */
+#define DETAILS_BYTES_MAX (1u << 20)
+
+/* ---- what the renderings share --------------------------------------------------------------------- */
+
+/* The spelling that a terminal, XML and YAML can all show of the character at *text; moves on. */
+static size_t next_visible(const unsigned char **text, char spelling[8])
+{
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *p = *text;
+    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc0 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf8 ? 4 : 0;
+    uint32_t code = len > 1 ? p[0] & (0x7fu >> len) : p[0];
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            len = 0;
+            break;
+        }
+        code = code << 6 | (p[i] & 0x3fu);
+    }
+    bool character = len && code >= (len > 1 ? smallest[len] : 0) && code <= 0x10ffff &&
+                     !(code >= 0xd800 && code < 0xe000) && (code & 0xfffe) != 0xfffe;
+    *text += character ? len : 1;
+    if (!character)
+        return (size_t)snprintf(spelling, 8, "\xef\xbf\xbd");
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+        return (size_t)snprintf(spelling, 8, "\\x%02x", (unsigned)code);
+    memcpy(spelling, p, len);
+    return len;
+}
+
+static void put_visible(struct buf *out, const char *text)
+{
+    char spelling[8];
+    const unsigned char *at = (const unsigned char *)(text ? text : "");
+    while (*at) {
+        size_t len = next_visible(&at, spelling);
+        buf_put(out, spelling, len);
+    }
+}
+
+static void put_duration(struct buf *out, uint64_t us)
+{
+    if (us < 999500)
+        buf_printf(out, "%.3g ms", (double)us / 1e3);
+    else
+        buf_printf(out, us < 999500000 ? "%.3g s" : "%.0f s", (double)us / 1e6);
+}
+
+static bool in_category(const struct finding *f, const struct category_score *category)
+{
+    size_t len = strlen(category->name);
+    return strncmp(f->rule->id, category->name, len) == 0 && f->rule->id[len] == '/';
+}
+
+struct tally {
+    unsigned judged, failed, should_failed;
+};
+
+static struct tally count_findings(const struct judgement *j)
+{
+    struct tally t = {0};
+    for (size_t i = 0; i < j->finding_count; i++) {
+        bool failed = j->findings[i].verdict == VERDICT_FAIL;
+        t.judged += failed || j->findings[i].verdict == VERDICT_PASS;
+        t.failed += failed;
+        t.should_failed += failed && j->findings[i].rule->level == LEVEL_SHOULD;
+    }
+    return t;
+}
+
+/* JUnit and TAP are red exactly when the exit code is. A failed SHOULD rule does not fail a run,
+ * unless --strict or --fail-under made it: then nothing else did. */
+static bool is_red(const struct judgement *j, const struct finding *f)
+{
+    struct tally t = count_findings(j);
+    bool only_should = j->verdict == FAILS && t.failed == t.should_failed;
+    return f->verdict == VERDICT_FAIL && (f->rule->level == LEVEL_MUST || only_should);
+}
+
+/* What a finding is that is neither passed nor red: "should", or its verdict. */
+static const char *why_not_red(const struct finding *f)
+{
+    return f->verdict == VERDICT_FAIL ? level_names[f->rule->level] : verdict_names[f->verdict];
+}
+
+/* Why the exit code is not 0 although no rule failed; NULL otherwise. */
+static const char *open_end(const struct judgement *j)
+{
+    if (j->interrupted)
+        return "the run was interrupted: only what had happened until then is judged";
+    return j->verdict == INCONCLUSIVE ? "nothing failed, but what was asked for could not be judged" : NULL;
+}
+
+/* ---- text ------------------------------------------------------------------------------------------- */
+
+enum style { PLAIN, BOLD, DIM, RED, GREEN, YELLOW };
+static const char *const style_codes[] = {"", "\033[1m", "\033[2m", "\033[1;31m", "\033[1;32m", "\033[33m"};
+
+struct page {
+    struct buf *out;
+    struct buf scratch;
+    bool colour;
+    size_t columns; /* 0: do not wrap */
+};
+
+static struct page page_of(struct buf *out, const struct report_options *options)
+{
+    size_t columns = options->columns && options->columns < COLUMNS_MIN ? COLUMNS_MIN : options->columns;
+    struct page page = {.out = out, .colour = options->colour, .columns = columns};
+    buf_init(&page.scratch, STRING_BYTES_MAX);
+    return page;
+}
+
+static void put_styled(struct page *page, enum style style, const char *text)
+{
+    bool coloured = page->colour && style != PLAIN;
+    if (coloured)
+        buf_puts(page->out, style_codes[style]);
+    put_visible(page->out, text);
+    if (coloured)
+        buf_puts(page->out, "\033[0m");
+}
+
+/* Columns that a text takes, were every character one wide. */
+static size_t width(const char *text, size_t len)
+{
+    size_t columns = 0;
+    for (size_t i = 0; i < len; i++)
+        columns += (text[i] & 0xc0) != 0x80;
+    return columns;
+}
+
+/* The rest of a line that stands at column `indent`; its further lines start there as well. */
+static void put_paragraph(struct page *page, size_t indent, const char *text)
+{
+    buf_clear(&page->scratch);
+    put_visible(&page->scratch, text);
+    const char *word = buf_text(&page->scratch);
+    size_t column = indent;
+    for (bool first = true; *word; first = false) {
+        size_t len = strcspn(word, " "), columns = width(word, len);
+        if (!first && page->columns && column + 1 + columns > page->columns) {
+            buf_printf(page->out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (!first) {
+            buf_putc(page->out, ' ');
+            column++;
+        }
+        buf_put(page->out, word, len);
+        column += columns;
+        word += len + (word[len] == ' ');
+    }
+    buf_putc(page->out, '\n');
+}
+
+static void put_labelled(struct page *page, size_t indent, size_t label_columns, const char *label,
+                         const char *text)
+{
+    buf_printf(page->out, "%*s", (int)indent, "");
+    put_styled(page, DIM, label);
+    buf_printf(page->out, "%*s", (int)(label_columns - strlen(label)), "");
+    put_paragraph(page, indent + label_columns, text);
+}
+
+static void put_verdict(struct page *page, const struct judgement *j)
+{
+    static const struct {
+        const char *word;
+        enum style style;
+    } words[] = {[CONFORMS] = {"CONFORMS", GREEN},
+                 [FAILS] = {"FAILS", RED},
+                 [INCONCLUSIVE] = {"INCONCLUSIVE", YELLOW}};
+    struct tally t = count_findings(j);
+    put_styled(page, words[j->verdict].style, words[j->verdict].word);
+    if (j->score < 0)
+        buf_puts(page->out, "   no score");
+    else
+        buf_printf(page->out, "   %d/100", j->score);
+    buf_puts(page->out, "   ");
+    put_visible(page->out, j->platform);
+    buf_puts(page->out, "   ");
+    put_visible(page->out, j->url);
+    buf_printf(page->out, "   %u rule%s judged, %u failed", t.judged, t.judged == 1 ? "" : "s", t.failed);
+    if (t.should_failed)
+        buf_printf(page->out, " (%u must, %u should)", t.failed - t.should_failed, t.should_failed);
+    buf_putc(page->out, '\n');
+}
+
+/* What a failure stands on, and what to do about it; JUnit's failure text as well. */
+static void put_evidence(struct page *page, const struct finding *f)
+{
+    for (size_t i = 0; i < f->evidence_count; i++) {
+        const struct evidence *e = &f->evidence[i];
+        buf_puts(page->out, "    ");
+        put_paragraph(page, 4, e->request);
+        if (e->event_id && *e->event_id)
+            put_labelled(page, 6, 10, "event", e->event_id);
+        put_labelled(page, 6, 10, "expected", e->expected);
+        put_labelled(page, 6, 10, "came", e->came);
+    }
+    if (f->failed > f->evidence_count && f->evidence_count)
+        buf_printf(page->out, "    and %llu more\n", (unsigned long long)(f->failed - f->evidence_count));
+    put_labelled(page, 4, 5, "fix", f->rule->fix);
+}
+
+static void put_finding(struct page *page, const struct finding *f)
+{
+    bool failed = f->verdict == VERDICT_FAIL;
+    buf_putc(page->out, '\n');
+    put_styled(page, failed ? RED : YELLOW, failed ? "FAIL" : "INCONCLUSIVE");
+    buf_puts(page->out, "  ");
+    put_styled(page, BOLD, f->rule->id);
+    buf_printf(page->out, "  %s", level_names[f->rule->level]);
+    if (f->scenario && *f->scenario) {
+        buf_puts(page->out, "  ");
+        put_visible(page->out, f->scenario);
+    }
+    if (failed && f->judged)
+        buf_printf(page->out, "  %llu of %llu", (unsigned long long)f->failed, (unsigned long long)f->judged);
+    buf_puts(page->out, "\n    ");
+    put_paragraph(page, 4, f->reason);
+    if (failed)
+        put_evidence(page, f);
+}
+
+static void put_findings(struct page *page, const struct judgement *j, enum verdict verdict)
+{
+    for (enum level level = LEVEL_MUST; level <= LEVEL_SHOULD; level++)
+        for (size_t i = 0; i < j->finding_count; i++)
+            if (j->findings[i].verdict == verdict && j->findings[i].rule->level == level)
+                put_finding(page, &j->findings[i]);
+}
+
+static void put_categories(struct page *page, const struct judgement *j)
+{
+    buf_putc(page->out, '\n');
+    put_styled(page, DIM, "  category           score   passed   failed   inconclusive   not observed");
+    buf_putc(page->out, '\n');
+    for (size_t i = 0; i < j->category_count; i++) {
+        const struct category_score *c = &j->categories[i];
+        char score[16] = "-";
+        if (c->score >= 0)
+            snprintf(score, sizeof score, "%d", c->score);
+        buf_printf(page->out, "  %-17s  %5s   %6u   %6u   %12u   %12u\n", c->title, score, c->passed,
+                   c->failed, c->inconclusive, c->not_observed);
+    }
+}
+
+static void put_cell(struct page *page, uint64_t us)
+{
+    buf_clear(&page->scratch);
+    put_duration(&page->scratch, us);
+    buf_printf(page->out, "  %8s", buf_text(&page->scratch));
+}
+
+static void put_rules(struct page *page, const struct judgement *j)
+{
+    buf_putc(page->out, '\n');
+    put_styled(
+        page, DIM,
+        "  rule                level   verdict          judged       p50       p90       p99       max");
+    buf_putc(page->out, '\n');
+    for (size_t i = 0; i < j->finding_count; i++) {
+        const struct finding *f = &j->findings[i];
+        buf_printf(page->out, "  %-18s  %-6s  %s", f->rule->id, level_names[f->rule->level],
+                   verdict_names[f->verdict]);
+        if (f->judged)
+            buf_printf(page->out, "%*llu", (int)(23 - strlen(verdict_names[f->verdict])),
+                       (unsigned long long)f->judged);
+        if (f->judged && f->ack.count) {
+            put_cell(page, f->ack.p50_us);
+            put_cell(page, f->ack.p90_us);
+            put_cell(page, f->ack.p99_us);
+            put_cell(page, f->ack.max_us);
+        }
+        buf_putc(page->out, '\n');
+    }
+}
+
+static void put_duration_after(struct buf *out, const char *words, uint64_t us)
+{
+    buf_puts(out, words);
+    put_duration(out, us);
+}
+
+static void put_latency(struct page *page, const struct judgement *j, struct buf *line)
+{
+    if (!j->ack.count)
+        return;
+    buf_clear(line);
+    put_duration_after(line, "p50 ", j->ack.p50_us);
+    put_duration_after(line, ", p90 ", j->ack.p90_us);
+    put_duration_after(line, ", p99 ", j->ack.p99_us);
+    put_duration_after(line, ", max ", j->ack.max_us);
+    put_duration_after(line, "; the deadline is ", j->deadline_us);
+    put_labelled(page, 2, 15, "ack latency", buf_text(line));
+}
+
+static void put_requests(struct page *page, const struct judgement *j, struct buf *line)
+{
+    buf_clear(line);
+    buf_printf(line, "%llu with %llu events", (unsigned long long)j->deliveries,
+               (unsigned long long)j->events);
+    put_duration_after(line, " in ", j->duration_us);
+    buf_printf(line, ": %llu answered, %llu of them 2xx, %llu timed out, %llu without a connection",
+               (unsigned long long)j->answered, (unsigned long long)j->acknowledged,
+               (unsigned long long)j->timeouts, (unsigned long long)j->unreachable);
+    put_labelled(page, 2, 15, "requests", buf_text(line));
+    if (j->late_max_us < LATE_SHOWN_US)
+        return;
+    buf_clear(line);
+    put_duration_after(line, "this machine kept pimsim waiting up to ", j->late_max_us);
+    buf_puts(line, "; what that may have caused is not held against the connector");
+    put_labelled(page, 2, 15, "late", buf_text(line));
+}
+
+static void put_unseen(struct page *page, const struct judgement *j, struct buf *line)
+{
+    buf_clear(line);
+    for (size_t i = 0; i < j->finding_count; i++)
+        if (j->findings[i].verdict == VERDICT_NOT_OBSERVED)
+            buf_printf(line, "%s%s", line->len ? ", " : "", j->findings[i].rule->id);
+    if (line->len)
+        put_labelled(page, 2, 15, "not observed", buf_text(line));
+}
+
+void report_text(const struct judgement *j, const struct report_options *options, struct buf *out)
+{
+    struct page page = page_of(out, options);
+    struct buf line;
+    buf_init(&line, STRING_BYTES_MAX);
+    put_verdict(&page, j);
+    if (options->verbose >= 0) {
+        if (open_end(j)) {
+            buf_puts(out, "    ");
+            put_paragraph(&page, 4, open_end(j));
+        }
+        put_findings(&page, j, VERDICT_FAIL);
+        put_findings(&page, j, VERDICT_INCONCLUSIVE);
+        if (options->verbose > 0)
+            put_rules(&page, j);
+        put_categories(&page, j);
+        buf_putc(out, '\n');
+        put_latency(&page, j, &line);
+        put_requests(&page, j, &line);
+        put_unseen(&page, j, &line);
+        if (j->verdict == FAILS && j->command) {
+            buf_puts(out, "\nTo repeat it:\n  ");
+            put_visible(out, j->command);
+            buf_putc(out, '\n');
+        }
+    }
+    buf_reset(&line);
+    buf_reset(&page.scratch);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------------- */
+
+static void json_latency(struct json_writer *w, const struct latency *l)
+{
+    if (!l->count) {
+        json_put(w, "latency_us", NULL);
+        return;
+    }
+    json_open(w, "latency_us", '{');
+    json_put_u64(w, "count", l->count);
+    json_put_u64(w, "p50", l->p50_us);
+    json_put_u64(w, "p90", l->p90_us);
+    json_put_u64(w, "p99", l->p99_us);
+    json_put_u64(w, "max", l->max_us);
+    json_close(w, '}');
+}
+
+static void json_score(struct json_writer *w, int score)
+{
+    if (score < 0)
+        json_put(w, "score", NULL);
+    else
+        json_put_i64(w, "score", score);
+}
+
+static void json_finding(struct json_writer *w, const struct finding *f)
+{
+    json_open(w, NULL, '{');
+    json_put(w, "rule", f->rule->id);
+    json_put(w, "level", level_names[f->rule->level]);
+    json_put(w, "verdict", verdict_names[f->verdict]);
+    json_put(w, "scenario", f->scenario && *f->scenario ? f->scenario : NULL);
+    json_put(w, "reason", f->reason);
+    json_open(w, "evidence", '[');
+    for (size_t i = 0; i < f->evidence_count; i++) {
+        const struct evidence *e = &f->evidence[i];
+        json_open(w, NULL, '{');
+        json_put_u64(w, "delivery", e->delivery);
+        json_put(w, "request", e->request);
+        json_put(w, "event_id", e->event_id && *e->event_id ? e->event_id : NULL);
+        json_put(w, "expected", e->expected);
+        json_put(w, "came", e->came);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+    json_put(w, "fix", f->rule->fix);
+    json_put_u64(w, "judged", f->judged);
+    json_put_u64(w, "failed", f->failed);
+    json_latency(w, &f->ack);
+    json_close(w, '}');
+}
+
+static void json_categories(struct json_writer *w, const struct judgement *j)
+{
+    json_open(w, "categories", '{');
+    for (size_t i = 0; i < j->category_count; i++) {
+        const struct category_score *c = &j->categories[i];
+        json_open(w, c->name, '{');
+        json_put(w, "title", c->title);
+        json_score(w, c->score);
+        json_put_u64(w, "passed", c->passed);
+        json_put_u64(w, "failed", c->failed);
+        json_put_u64(w, "inconclusive", c->inconclusive);
+        json_put_u64(w, "not_observed", c->not_observed);
+        json_put_u64(w, "not_applicable", c->not_applicable);
+        json_close(w, '}');
+    }
+    json_close(w, '}');
+}
+
+static void json_run(struct json_writer *w, const struct judgement *j)
+{
+    char started[CLOCK_TEXT_SIZE];
+    clock_format_z(j->started_us, started);
+    json_put_u64(w, "report", REPORT_VERSION);
+    json_put(w, "pimsim", j->pimsim);
+    json_put(w, "verdict", conformance_names[j->verdict]);
+    json_score(w, j->score);
+    json_put_u64(w, "seed", j->seed);
+    json_put(w, "platform", j->platform);
+    json_put(w, "url", j->url);
+    json_put(w, "started", started);
+    json_put_u64(w, "duration_us", j->duration_us);
+    json_put_u64(w, "deadline_us", j->deadline_us);
+    json_put_bool(w, "interrupted", j->interrupted);
+    json_put(w, "command", j->command);
+    json_open(w, "scenarios", '[');
+    for (size_t i = 0; i < j->scenario_count; i++)
+        json_put(w, NULL, j->scenarios[i]);
+    json_close(w, ']');
+}
+
+void report_json(const struct judgement *j, struct buf *out)
+{
+    struct json_writer w;
+    json_begin(&w, out, true);
+    json_open(&w, NULL, '{');
+    json_run(&w, j);
+    json_open(&w, "findings", '[');
+    for (size_t i = 0; i < j->finding_count; i++)
+        json_finding(&w, &j->findings[i]);
+    json_close(&w, ']');
+    json_categories(&w, j);
+    json_latency(&w, &j->ack);
+    json_open(&w, "deliveries", '{');
+    json_put_u64(&w, "sent", j->deliveries);
+    json_put_u64(&w, "events", j->events);
+    json_put_u64(&w, "bytes", j->bytes);
+    json_put_u64(&w, "answered", j->answered);
+    json_put_u64(&w, "acknowledged", j->acknowledged);
+    json_put_u64(&w, "timeouts", j->timeouts);
+    json_put_u64(&w, "unreachable", j->unreachable);
+    json_put_u64(&w, "late_max_us", j->late_max_us);
+    json_close(&w, '}');
+    json_close(&w, '}');
+    buf_putc(out, '\n');
+}
+
+/* ---- JUnit XML --------------------------------------------------------------------------------------- */
+
+/* Text that is visible already; line feeds stay. */
+static void put_xml(struct buf *out, const char *text)
+{
+    static const char *const entities[] = {['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;"};
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < COUNT_OF(entities) && entities[c])
+            buf_puts(out, entities[c]);
+        else
+            buf_putc(out, *text);
+    }
+}
+
+/* name="PREFIX: TEXT" */
+static void put_attribute(struct page *page, const char *name, const char *prefix, const char *text)
+{
+    buf_clear(&page->scratch);
+    put_visible(&page->scratch, text);
+    buf_printf(page->out, " %s=\"%s%s", name, prefix, *prefix ? ": " : "");
+    put_xml(page->out, buf_text(&page->scratch));
+    buf_putc(page->out, '"');
+}
+
+static void put_seconds(struct buf *out, uint64_t us)
+{
+    buf_printf(out, " time=\"%llu.%06llu\"", (unsigned long long)(us / 1000000),
+               (unsigned long long)(us % 1000000));
+}
+
+/* The evidence as text, inside an element. */
+static void junit_details(struct page *page, const struct finding *f, const char *element)
+{
+    struct buf text;
+    buf_init(&text, DETAILS_BYTES_MAX);
+    struct page plain = page_of(&text, &(struct report_options){0});
+    put_evidence(&plain, f);
+    buf_printf(page->out, ">\n");
+    put_xml(page->out, buf_text(&text));
+    buf_printf(page->out, "      </%s>\n", element);
+    buf_reset(&plain.scratch);
+    buf_reset(&text);
+}
+
+static void junit_case(struct page *page, const struct judgement *j, const struct category_score *c,
+                       const struct finding *f)
+{
+    struct buf *out = page->out;
+    buf_printf(out, "    <testcase classname=\"pimsim.%s\" name=\"%s\"", c->name, f->rule->id);
+    put_seconds(out, f->ack.p99_us);
+    if (f->verdict == VERDICT_PASS) {
+        buf_puts(out, "/>\n");
+        return;
+    }
+    if (is_red(j, f)) {
+        buf_printf(out, ">\n      <failure type=\"%s\"", level_names[f->rule->level]);
+        put_attribute(page, "message", "", f->reason);
+        junit_details(page, f, "failure");
+    } else {
+        bool failed = f->verdict == VERDICT_FAIL;
+        buf_puts(out, ">\n      <skipped");
+        put_attribute(page, "message", why_not_red(f), f->reason);
+        buf_puts(out, "/>\n");
+        if (failed) {
+            buf_puts(out, "      <system-out");
+            junit_details(page, f, "system-out");
+        }
+    }
+    buf_puts(out, "    </testcase>\n");
+}
+
+struct suite_counts {
+    unsigned tests, failures, skipped;
+    uint64_t time_us;
+};
+
+/* Of one category, or of all when it is NULL. */
+static struct suite_counts junit_count(const struct judgement *j, const struct category_score *category)
+{
+    struct suite_counts n = {0};
+    for (size_t i = 0; i < j->finding_count; i++) {
+        const struct finding *f = &j->findings[i];
+        if (category && !in_category(f, category))
+            continue;
+        n.tests++;
+        n.failures += is_red(j, f);
+        n.skipped += f->verdict != VERDICT_PASS && !is_red(j, f);
+        n.time_us += f->ack.p99_us;
+    }
+    return n;
+}
+
+static void junit_suite(struct page *page, const struct judgement *j, const struct category_score *category)
+{
+    struct suite_counts n = junit_count(j, category);
+    if (!n.tests)
+        return;
+    char started[CLOCK_TEXT_SIZE];
+    clock_format_z(j->started_us, started);
+    started[strcspn(started, "Z")] = '\0'; /* the schemas want it without a zone */
+    buf_printf(page->out,
+               "  <testsuite name=\"%s\" tests=\"%u\" failures=\"%u\" errors=\"0\" skipped=\"%u\" "
+               "timestamp=\"%s\"",
+               category->name, n.tests, n.failures, n.skipped, started);
+    put_seconds(page->out, n.time_us);
+    buf_puts(page->out, ">\n");
+    for (size_t i = 0; i < j->finding_count; i++)
+        if (in_category(&j->findings[i], category))
+            junit_case(page, j, category, &j->findings[i]);
+    buf_puts(page->out, "  </testsuite>\n");
+}
+
+void report_junit(const struct judgement *j, struct buf *out)
+{
+    struct page page = page_of(out, &(struct report_options){0});
+    struct suite_counts n = junit_count(j, NULL);
+    const char *open = open_end(j);
+    buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites");
+    put_attribute(&page, "name", "pimsim", j->platform);
+    buf_printf(out, " tests=\"%u\" failures=\"%u\" errors=\"%u\" skipped=\"%u\"", n.tests + (open != NULL),
+               n.failures, open != NULL, n.skipped);
+    put_seconds(out, j->duration_us);
+    buf_puts(out, ">\n");
+    for (size_t i = 0; i < j->category_count; i++)
+        junit_suite(&page, j, &j->categories[i]);
+    if (open)
+        buf_printf(out,
+                   "  <testsuite name=\"run\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\" "
+                   "time=\"0.000000\">\n"
+                   "    <testcase classname=\"pimsim.run\" name=\"verdict\" time=\"0.000000\">\n"
+                   "      <error message=\"%s\"/>\n    </testcase>\n  </testsuite>\n",
+                   open);
+    buf_puts(out, "</testsuites>\n");
+    buf_reset(&page.scratch);
+}
+
+/* ---- TAP 14 ------------------------------------------------------------------------------------------ */
+
+static void yaml(struct page *page, const char *key, const char *text)
+{
+    buf_clear(&page->scratch);
+    put_visible(&page->scratch, text);
+    buf_puts(page->out, key);
+    json_put_string(page->out, &JSON_STYLE_PLAIN, buf_span(&page->scratch));
+    buf_putc(page->out, '\n');
+}
+
+static void tap_details(struct page *page, const struct finding *f)
+{
+    buf_printf(page->out, "  ---\n  level: %s\n", level_names[f->rule->level]);
+    yaml(page, "  scenario: ", f->scenario);
+    yaml(page, "  reason: ", f->reason);
+    buf_printf(page->out, "  judged: %llu\n  failed: %llu\n  evidence:%s\n", (unsigned long long)f->judged,
+               (unsigned long long)f->failed, f->evidence_count ? "" : " []");
+    for (size_t i = 0; i < f->evidence_count; i++) {
+        const struct evidence *e = &f->evidence[i];
+        yaml(page, "    - request: ", e->request);
+        yaml(page, "      event_id: ", e->event_id);
+        yaml(page, "      expected: ", e->expected);
+        yaml(page, "      came: ", e->came);
+    }
+    yaml(page, "  fix: ", f->rule->fix);
+    buf_puts(page->out, "  ...\n");
+}
+
+static void tap_test(struct page *page, const struct judgement *j, size_t index)
+{
+    const struct finding *f = &j->findings[index];
+    bool failed = f->verdict == VERDICT_FAIL;
+    buf_printf(page->out, "%s %zu - %s", failed ? "not ok" : "ok", index + 1, f->rule->id);
+    if (f->verdict != VERDICT_PASS && !is_red(j, f)) {
+        buf_printf(page->out, " # %s %s: ", failed ? "TODO" : "SKIP", why_not_red(f));
+        put_visible(page->out, f->reason);
+    }
+    buf_putc(page->out, '\n');
+    if (failed)
+        tap_details(page, f);
+}
+
+void report_tap(const struct judgement *j, struct buf *out)
+{
+    struct page page = page_of(out, &(struct report_options){0});
+    buf_printf(out, "TAP version 14\n1..%zu\n", j->finding_count);
+    for (size_t i = 0; i < j->finding_count; i++)
+        tap_test(&page, j, i);
+    if (open_end(j))
+        buf_printf(out, "Bail out! %s\n", open_end(j));
+    buf_reset(&page.scratch);
+}
+
+/* ---- files ------------------------------------------------------------------------------------------- */
+
+bool report_write(const char *path, const struct buf *text, struct err *err)
+{
+    bool standard = strcmp(path, "-") == 0;
+    const char *name = standard ? "standard output" : path;
+    if (!buf_ok(text))
+        return err_env(err, "%s: the report is larger than %zu bytes", name, text->max);
+    FILE *file = standard ? stdout : fopen(path, "we");
+    bool ok = file && fwrite(buf_span(text).data, 1, text->len, file) == text->len && fflush(file) == 0;
+    int why = errno;
+    if (file && !standard && fclose(file) != 0 && ok) {
+        ok = false;
+        why = errno;
+    }
+    return ok || err_env(err, "%s: %s", name, strerror(why));
+}

@@ -1,0 +1,711 @@
+/* Tests of report.c: short golden texts, machine formats that parse, and strings that mean harm. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+#include <cmocka.h>
+
+#include "event.h"
+#include "report.h"
+
+/* ---- a judgement made by hand ----------------------------------------------------------------------- */
+
+static const struct rule deadline = {
+    "ack/deadline", LEVEL_MUST, 3, "h", "c", "w", "Answer first, work later."};
+static const struct rule status = {"ack/status", LEVEL_SHOULD, 3, "h", "c", "w", "Answer 200."};
+static const struct rule load = {"ack/load", LEVEL_MUST, 3, "h", "c", "w", "Use a queue."};
+static const struct rule raw_bytes = {"sig/raw-bytes", LEVEL_MUST, 3, "h", "c", "w", "Verify the raw body."};
+static const struct rule odd = {"sig/odd", LEVEL_MUST, 3, "h", "c", "w", "Check the length."};
+static const struct rule stale = {"sig/stale", LEVEL_SHOULD, 1, "h", "c", "w", "Look at the clock."};
+
+enum { DEADLINE, STATUS, LOAD, RAW_BYTES, ODD, STALE, FINDINGS };
+
+struct sample {
+    struct finding findings[FINDINGS];
+    struct category_score categories[2];
+    struct judgement judgement;
+};
+
+static struct judgement *sample_init(struct sample *s)
+{
+    static const char *const scenarios[] = {"core/first", "core/bytes"};
+    const struct latency latency = {412, 812, 1200, 4100, 9100};
+    *s = (struct sample){
+        .findings =
+            {
+                [DEADLINE] = {.rule = &deadline,
+                              .verdict = VERDICT_PASS,
+                              .scenario = "core/first",
+                              .reason = "all were acknowledged",
+                              .judged = 412,
+                              .ack = latency},
+                [STATUS] = {.rule = &status,
+                            .verdict = VERDICT_PASS,
+                            .scenario = "core/first",
+                            .reason = "all were acknowledged with 200",
+                            .judged = 412,
+                            .ack = latency},
+                [LOAD] = {.rule = &load,
+                          .verdict = VERDICT_NOT_OBSERVED,
+                          .scenario = "",
+                          .reason = "no scenario shows it"},
+                [RAW_BYTES] = {.rule = &raw_bytes,
+                               .verdict = VERDICT_FAIL,
+                               .scenario = "core/bytes",
+                               .reason = "your connector re-serialises the body",
+                               .judged = 12,
+                               .failed = 9,
+                               .ack = {12, 2100, 2300, 2500, 2500},
+                               .evidence_count = 1,
+                               .evidence = {{17, "delivery 17: product.updated",
+                                             "018e197c-dfe2-70f8-9346-1a8e016f5fbb", "2xx within 3 s",
+                                             "401 Unauthorized after 2.1 ms"}}},
+                [ODD] = {.rule = &odd,
+                         .verdict = VERDICT_INCONCLUSIVE,
+                         .scenario = "core/signatures",
+                         .reason = "the request was refused without the fault too",
+                         .judged = 5},
+                [STALE] = {.rule = &stale,
+                           .verdict = VERDICT_NOT_APPLICABLE,
+                           .scenario = NULL,
+                           .reason = "aep has no timestamp"},
+            },
+        .categories = {{"ack", "Acknowledgement", 2, 0, 0, 1, 0, 100},
+                       {"sig", "Signatures", 0, 1, 1, 0, 1, 0}},
+    };
+    s->judgement = (struct judgement){.pimsim = "0.1.0",
+                                      .platform = "aep",
+                                      .url = "http://127.0.0.1:3000/",
+                                      .command = "pimsim run --url http://127.0.0.1:3000/ --seed 7",
+                                      .seed = 7,
+                                      .deadline_us = 3000000,
+                                      .started_us = 1700000000123456,
+                                      .verdict = FAILS,
+                                      .score = 57,
+                                      .findings = s->findings,
+                                      .finding_count = FINDINGS,
+                                      .categories = s->categories,
+                                      .category_count = 2,
+                                      .scenarios = scenarios,
+                                      .scenario_count = 2,
+                                      .deliveries = 429,
+                                      .events = 900,
+                                      .answered = 426,
+                                      .acknowledged = 412,
+                                      .timeouts = 2,
+                                      .unreachable = 1,
+                                      .bytes = 512000,
+                                      .duration_us = 3200000,
+                                      .ack = latency};
+    return &s->judgement;
+}
+
+static void make_status_fail(struct sample *s)
+{
+    s->findings[STATUS].verdict = VERDICT_FAIL;
+    s->findings[STATUS].reason = "the ack was 204";
+    s->findings[STATUS].failed = 412;
+}
+
+static void make_raw_bytes_pass(struct sample *s)
+{
+    s->findings[RAW_BYTES].verdict = VERDICT_PASS;
+    s->findings[RAW_BYTES].failed = 0;
+    s->findings[RAW_BYTES].evidence_count = 0;
+}
+
+/* What a connector may put into its answers. */
+static const char HOSTILE[] = "\"quoted\" 'single' \\ \x1b[2J\x07 \xff\xc0\x80\xed\xa0\x80 <b>&amp;]]> "
+                              "-->\r\n...\nok 1 - fine # SKIP\x7f\xc2\x9b\xef\xbf\xbf é";
+
+static void make_hostile(struct sample *s)
+{
+    s->judgement.url = s->judgement.platform = s->judgement.command = HOSTILE;
+    for (size_t i = 0; i < FINDINGS; i++) {
+        s->findings[i].reason = s->findings[i].scenario = HOSTILE;
+        s->findings[i].evidence_count = 1;
+        s->findings[i].evidence[0] = (struct evidence){1, HOSTILE, HOSTILE, HOSTILE, HOSTILE};
+    }
+    make_status_fail(s);
+    s->findings[STATUS].reason = HOSTILE;
+}
+
+typedef void render_fn(const struct judgement *judgement, struct buf *out);
+
+static char *render(const struct judgement *judgement, render_fn *function)
+{
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    function(judgement, &out);
+    assert_true(buf_ok(&out));
+    return buf_take(&out);
+}
+
+static char *render_text(const struct judgement *judgement, struct report_options options)
+{
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    report_text(judgement, &options, &out);
+    return buf_take(&out);
+}
+
+static void assert_has(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fail_msg("\"%s\" is not in:\n%s", part, text);
+}
+
+static void assert_has_not(const char *text, const char *part)
+{
+    if (strstr(text, part))
+        fail_msg("\"%s\" is in:\n%s", part, text);
+}
+
+/* Line feeds are the only control characters, and the UTF-8 is valid. */
+static void assert_visible(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        assert_true(*p >= 0x20 || *p == '\n');
+        assert_int_not_equal(*p, 0x7f);
+        assert_int_not_equal(*p, 0xff);
+        assert_false(p[0] == 0xc2 && p[1] < 0xa0);
+        assert_false(p[0] == 0xed && p[1] >= 0xa0);
+    }
+}
+
+/* ---- text ------------------------------------------------------------------------------------------- */
+
+static void test_text_of_a_failed_run(void **state)
+{
+    (void)state;
+    struct sample s;
+    char *text = render_text(sample_init(&s), (struct report_options){0});
+    assert_string_equal(
+        text, "FAILS   57/100   aep   http://127.0.0.1:3000/   3 rules judged, 1 failed\n"
+              "\n"
+              "FAIL  sig/raw-bytes  must  core/bytes  9 of 12\n"
+              "    your connector re-serialises the body\n"
+              "    delivery 17: product.updated\n"
+              "      event     018e197c-dfe2-70f8-9346-1a8e016f5fbb\n"
+              "      expected  2xx within 3 s\n"
+              "      came      401 Unauthorized after 2.1 ms\n"
+              "    and 8 more\n"
+              "    fix  Verify the raw body.\n"
+              "\n"
+              "INCONCLUSIVE  sig/odd  must  core/signatures\n"
+              "    the request was refused without the fault too\n"
+              "\n"
+              "  category           score   passed   failed   inconclusive   not observed\n"
+              "  Acknowledgement      100        2        0              0              1\n"
+              "  Signatures             0        0        1              1              0\n"
+              "\n"
+              "  ack latency    p50 0.812 ms, p90 1.2 ms, p99 4.1 ms, max 9.1 ms; the deadline is 3 s\n"
+              "  requests       429 with 900 events in 3.2 s: 426 answered, 412 of them 2xx, 2 timed out, 1 "
+              "without "
+              "a connection\n"
+              "  not observed   ack/load\n"
+              "\n"
+              "To repeat it:\n"
+              "  pimsim run --url http://127.0.0.1:3000/ --seed 7\n");
+    free(text);
+}
+
+static void test_text_of_a_passed_run_ends_without_a_command(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    make_raw_bytes_pass(&s);
+    j->verdict = CONFORMS;
+    j->score = 100;
+    char *text = render_text(j, (struct report_options){0});
+    assert_has(text, "CONFORMS   100/100   aep   http://127.0.0.1:3000/   3 rules judged, 0 failed\n");
+    assert_has_not(text, "repeat");
+    assert_has_not(text, "FAIL ");
+    free(text);
+}
+
+static void test_text_puts_must_before_should(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    make_status_fail(&s);
+    char *text = render_text(j, (struct report_options){0});
+    assert_has(text, "3 rules judged, 2 failed (1 must, 1 should)\n");
+    assert_true(strstr(text, "FAIL  sig/raw-bytes  must") < strstr(text, "FAIL  ack/status  should"));
+    free(text);
+}
+
+static void test_text_quiet_is_the_verdict_alone(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    j->score = -1;
+    j->verdict = INCONCLUSIVE;
+    char *text = render_text(j, (struct report_options){.verbose = -1});
+    assert_string_equal(
+        text, "INCONCLUSIVE   no score   aep   http://127.0.0.1:3000/   3 rules judged, 1 failed\n");
+    free(text);
+}
+
+static void test_text_verbose_tells_every_rule_and_its_latency(void **state)
+{
+    (void)state;
+    struct sample s;
+    char *text = render_text(sample_init(&s), (struct report_options){.verbose = 1});
+    assert_has(
+        text,
+        "  rule                level   verdict          judged       p50       p90       p99       max\n"
+        "  ack/deadline        must    pass                412  0.812 ms    1.2 ms    4.1 ms    9.1 ms\n"
+        "  ack/status          should  pass                412  0.812 ms    1.2 ms    4.1 ms    9.1 ms\n"
+        "  ack/load            must    not-observed\n"
+        "  sig/raw-bytes       must    fail                 12    2.1 ms    2.3 ms    2.5 ms    2.5 ms\n"
+        "  sig/odd             must    inconclusive          5\n"
+        "  sig/stale           should  not-applicable\n");
+    free(text);
+}
+
+static void test_text_says_when_the_run_was_interrupted_or_late(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    j->interrupted = true;
+    j->late_max_us = 2500000;
+    char *text = render_text(j, (struct report_options){0});
+    assert_has(text, "1 failed\n    the run was interrupted: ");
+    assert_has(text, "pimsim waiting up to 2.5 s;");
+    free(text);
+}
+
+static void test_text_is_coloured_only_when_asked(void **state)
+{
+    (void)state;
+    struct sample s;
+    char *plain = render_text(sample_init(&s), (struct report_options){.verbose = 1});
+    char *coloured = render_text(&s.judgement, (struct report_options){.verbose = 1, .colour = true});
+    assert_has_not(plain, "\033");
+    assert_has(coloured, "\033[1;31mFAILS\033[0m   57/100");
+    free(plain);
+    free(coloured);
+}
+
+static void test_text_wraps_at_spaces_with_a_hanging_indent(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    s.findings[RAW_BYTES].reason = "éééééééééé bbbbbbbbb cccccccccc dddddddddd eeeeeeee fff "
+                                   "https://a.word.that.is.longer.than.the.line.stays.whole.example/";
+    char *text = render_text(j, (struct report_options){.columns = 50});
+    assert_has(text, "\n    éééééééééé bbbbbbbbb cccccccccc dddddddddd\n    eeeeeeee fff\n"
+                     "    https://a.word.that.is.longer.than.the.line.stays.whole.example/\n");
+    free(text);
+}
+
+static void test_text_shows_hostile_strings_harmlessly(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    make_hostile(&s);
+    char *text = render_text(j, (struct report_options){.verbose = 1, .columns = 80});
+    assert_visible(text);
+    assert_has(text, "\\x1b[2J\\x07");
+    free(text);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------------- */
+
+static cJSON *at(cJSON *node, const char *key)
+{
+    cJSON *member = cJSON_GetObjectItemCaseSensitive(node, key);
+    if (!member)
+        fail_msg("no member %s", key);
+    return member;
+}
+
+static const char *text_at(cJSON *node, const char *key)
+{
+    return cJSON_GetStringValue(at(node, key));
+}
+
+static cJSON *parse_report(const struct judgement *judgement)
+{
+    char *text = render(judgement, report_json);
+    cJSON *root = cJSON_ParseWithOpts(text, NULL, true);
+    if (!root)
+        fail_msg("not JSON:\n%s", text);
+    free(text);
+    return root;
+}
+
+static void test_json_tells_the_run(void **state)
+{
+    (void)state;
+    struct sample s;
+    cJSON *root = parse_report(sample_init(&s));
+    assert_int_equal(at(root, "report")->valueint, 1);
+    assert_string_equal(text_at(root, "pimsim"), "0.1.0");
+    assert_string_equal(text_at(root, "verdict"), "fails");
+    assert_int_equal(at(root, "score")->valueint, 57);
+    assert_int_equal(at(root, "seed")->valueint, 7);
+    assert_string_equal(text_at(root, "platform"), "aep");
+    assert_string_equal(text_at(root, "url"), "http://127.0.0.1:3000/");
+    assert_string_equal(text_at(root, "started"), "2023-11-14T22:13:20Z");
+    assert_int_equal(at(root, "duration_us")->valueint, 3200000);
+    assert_true(cJSON_IsFalse(at(root, "interrupted")));
+    assert_string_equal(text_at(root, "command"), s.judgement.command);
+    assert_int_equal(cJSON_GetArraySize(at(root, "scenarios")), 2);
+    assert_int_equal(at(at(root, "latency_us"), "p99")->valueint, 4100);
+    assert_int_equal(at(at(root, "deliveries"), "sent")->valueint, 429);
+    assert_int_equal(at(at(root, "deliveries"), "timeouts")->valueint, 2);
+    assert_int_equal(at(at(at(root, "categories"), "ack"), "score")->valueint, 100);
+    assert_int_equal(at(at(at(root, "categories"), "sig"), "not_applicable")->valueint, 1);
+    cJSON_Delete(root);
+}
+
+static void test_json_tells_every_finding(void **state)
+{
+    (void)state;
+    struct sample s;
+    cJSON *root = parse_report(sample_init(&s));
+    cJSON *findings = at(root, "findings");
+    assert_int_equal(cJSON_GetArraySize(findings), FINDINGS);
+    cJSON *f = cJSON_GetArrayItem(findings, RAW_BYTES);
+    assert_string_equal(text_at(f, "rule"), "sig/raw-bytes");
+    assert_string_equal(text_at(f, "level"), "must");
+    assert_string_equal(text_at(f, "verdict"), "fail");
+    assert_string_equal(text_at(f, "scenario"), "core/bytes");
+    assert_string_equal(text_at(f, "reason"), "your connector re-serialises the body");
+    assert_string_equal(text_at(f, "fix"), "Verify the raw body.");
+    assert_int_equal(at(f, "judged")->valueint, 12);
+    assert_int_equal(at(f, "failed")->valueint, 9);
+    assert_int_equal(at(at(f, "latency_us"), "max")->valueint, 2500);
+    cJSON *e = cJSON_GetArrayItem(at(f, "evidence"), 0);
+    assert_int_equal(at(e, "delivery")->valueint, 17);
+    assert_string_equal(text_at(e, "event_id"), "018e197c-dfe2-70f8-9346-1a8e016f5fbb");
+    assert_string_equal(text_at(e, "expected"), "2xx within 3 s");
+    assert_string_equal(text_at(e, "came"), "401 Unauthorized after 2.1 ms");
+    f = cJSON_GetArrayItem(findings, STALE);
+    assert_string_equal(text_at(f, "verdict"), "not-applicable");
+    assert_true(cJSON_IsNull(at(f, "scenario")));
+    assert_true(cJSON_IsNull(at(f, "latency_us")));
+    cJSON_Delete(root);
+}
+
+static void test_json_has_null_where_nothing_was_judged(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    j->score = s.categories[1].score = -1;
+    j->ack.count = 0;
+    j->seed = UINT64_MAX;
+    cJSON *root = parse_report(j);
+    assert_true(cJSON_IsNull(at(root, "score")));
+    assert_true(cJSON_IsNull(at(root, "latency_us")));
+    assert_true(cJSON_IsNull(at(at(at(root, "categories"), "sig"), "score")));
+    cJSON_Delete(root);
+    char *text = render(j, report_json);
+    assert_has(text, "\"seed\": 18446744073709551615,");
+    free(text);
+}
+
+static void test_json_carries_hostile_strings(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    make_hostile(&s);
+    cJSON *root = parse_report(j);
+    const char *came =
+        text_at(cJSON_GetArrayItem(at(cJSON_GetArrayItem(at(root, "findings"), 0), "evidence"), 0), "came");
+    assert_memory_equal(came, HOSTILE, 26);
+    assert_has(came, "<b>&amp;]]> -->\r\n...\nok 1 - fine # SKIP\x7f");
+    cJSON_Delete(root);
+}
+
+/* ---- JUnit XML --------------------------------------------------------------------------------------- */
+
+static const char *xml_references(const char *p, char end)
+{
+    for (; *p != end; p++) {
+        assert_int_not_equal(*p, '\0');
+        assert_int_not_equal(*p, '<');
+        assert_true(*p != '>' || end == '"');
+        if (*p == '&')
+            assert_true(strncmp(p, "&amp;", 5) == 0 || strncmp(p, "&lt;", 4) == 0 ||
+                        strncmp(p, "&gt;", 4) == 0 || strncmp(p, "&quot;", 6) == 0);
+    }
+    return p;
+}
+
+/* Well-formed, as far as the XML that we write goes. */
+static void assert_xml(const char *p)
+{
+    char open[8][32];
+    size_t depth = 0;
+    static const char declaration[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+    assert_memory_equal(p, declaration, sizeof declaration - 1);
+    p += sizeof declaration - 1;
+    do {
+        assert_int_equal(*p++, '<');
+        bool closing = *p == '/';
+        p += closing;
+        size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyz-");
+        char name[32];
+        snprintf(name, sizeof name, "%.*s", (int)len, p);
+        for (p += len; *p == ' ';) {
+            p += strcspn(p, "=");
+            assert_memory_equal(p, "=\"", 2);
+            p = xml_references(p + 2, '"') + 1;
+        }
+        if (closing)
+            assert_string_equal(name, open[--depth]);
+        else if (*p == '/')
+            p++;
+        else
+            memcpy(open[depth++], name, sizeof name);
+        assert_int_equal(*p++, '>');
+        if (depth)
+            p = xml_references(p, '<');
+    } while (depth);
+    assert_string_equal(p, "\n");
+}
+
+static void test_junit_is_a_suite_a_category(void **state)
+{
+    (void)state;
+    struct sample s;
+    char *text = render(sample_init(&s), report_junit);
+    assert_xml(text);
+    assert_has(text, "<testsuites name=\"pimsim: aep\" tests=\"6\" failures=\"1\" errors=\"0\" skipped=\"3\" "
+                     "time=\"3.200000\">\n");
+    assert_has(text, "  <testsuite name=\"sig\" tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"2\" "
+                     "timestamp=\"2023-11-14T22:13:20\" time=\"0.002500\">\n");
+    assert_has(text, "    <testcase classname=\"pimsim.ack\" name=\"ack/deadline\" time=\"0.004100\"/>\n");
+    assert_has(text, "      <failure type=\"must\" message=\"your connector re-serialises the body\">\n"
+                     "    delivery 17: product.updated\n"
+                     "      event     018e197c-dfe2-70f8-9346-1a8e016f5fbb\n");
+    assert_has(text, "<skipped message=\"not-observed: no scenario shows it\"/>");
+    free(text);
+}
+
+static void test_junit_is_red_exactly_when_the_run_fails(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    make_status_fail(&s);
+    make_raw_bytes_pass(&s);
+    j->verdict = CONFORMS;
+    char *text = render(j, report_junit);
+    assert_xml(text);
+    assert_has_not(text, "<failure");
+    assert_has(text, "<skipped message=\"should: the ack was 204\"/>");
+    free(text);
+
+    j->verdict = FAILS; /* --strict */
+    text = render(j, report_junit);
+    assert_xml(text);
+    assert_has(text, "<failure type=\"should\" message=\"the ack was 204\">");
+    free(text);
+
+    sample_init(&s);
+    make_raw_bytes_pass(&s);
+    j->verdict = INCONCLUSIVE;
+    text = render(j, report_junit);
+    assert_xml(text);
+    assert_has(text, "tests=\"7\" failures=\"0\" errors=\"1\"");
+    assert_has(text, "<error message=\"nothing failed, but");
+    free(text);
+}
+
+static void test_junit_shows_hostile_strings_harmlessly(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    make_hostile(&s);
+    char *text = render(j, report_junit);
+    assert_xml(text);
+    assert_visible(text);
+    assert_has(text, "&lt;b&gt;&amp;amp;]]&gt; --&gt;\\x0d\\x0a");
+    free(text);
+}
+
+/* ---- TAP 14 ------------------------------------------------------------------------------------------ */
+
+static void test_tap_of_a_failed_run(void **state)
+{
+    (void)state;
+    struct sample s;
+    char *text = render(sample_init(&s), report_tap);
+    assert_string_equal(text, "TAP version 14\n"
+                              "1..6\n"
+                              "ok 1 - ack/deadline\n"
+                              "ok 2 - ack/status\n"
+                              "ok 3 - ack/load # SKIP not-observed: no scenario shows it\n"
+                              "not ok 4 - sig/raw-bytes\n"
+                              "  ---\n"
+                              "  level: must\n"
+                              "  scenario: \"core/bytes\"\n"
+                              "  reason: \"your connector re-serialises the body\"\n"
+                              "  judged: 12\n"
+                              "  failed: 9\n"
+                              "  evidence:\n"
+                              "    - request: \"delivery 17: product.updated\"\n"
+                              "      event_id: \"018e197c-dfe2-70f8-9346-1a8e016f5fbb\"\n"
+                              "      expected: \"2xx within 3 s\"\n"
+                              "      came: \"401 Unauthorized after 2.1 ms\"\n"
+                              "  fix: \"Verify the raw body.\"\n"
+                              "  ...\n"
+                              "ok 5 - sig/odd # SKIP inconclusive: the request was refused without the fault "
+                              "too\n"
+                              "ok 6 - sig/stale # SKIP not-applicable: aep has no timestamp\n");
+    free(text);
+}
+
+static void test_tap_makes_a_failed_should_a_todo_unless_it_failed_the_run(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    make_status_fail(&s);
+    char *text = render(j, report_tap);
+    assert_has(text, "not ok 2 - ack/status # TODO should: the ack was 204\n  ---\n");
+    free(text);
+    make_raw_bytes_pass(&s);
+    text = render(j, report_tap);
+    assert_has(text, "not ok 2 - ack/status\n  ---\n");
+    free(text);
+}
+
+static void test_tap_bails_out_of_a_run_without_a_verdict(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    j->interrupted = true;
+    char *text = render(j, report_tap);
+    assert_has(text, "\nBail out! the run was interrupted");
+    free(text);
+}
+
+static void test_tap_lines_are_ours_alone(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    make_hostile(&s);
+    char *text = render(j, report_tap);
+    assert_visible(text);
+    unsigned tests = 0;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        tests += strncmp(line, "ok ", 3) == 0 || strncmp(line, "not ok ", 7) == 0;
+    assert_int_equal(tests, FINDINGS);
+    free(text);
+}
+
+/* ---- the rules --------------------------------------------------------------------------------------- */
+
+static void test_rules_are_complete(void **state)
+{
+    (void)state;
+#define CATEGORY(id, name, title) name "/",
+#define RULE(id, name, level, platforms, holds, clause, why, fix)
+    static const char *const categories[] = {
+#include "rules.def"
+    };
+#undef CATEGORY
+#undef RULE
+#define CATEGORY(id, name, title)
+#define RULE(id, name, level, platforms, holds, clause, why, fix)                                            \
+    {name, level, platforms, holds, clause, why, fix},
+    static const struct rule rules[] = {
+#include "rules.def"
+    };
+    for (size_t i = 0; i < COUNT_OF(rules); i++) {
+        const struct rule *r = &rules[i];
+        size_t known = 0;
+        for (size_t c = 0; c < COUNT_OF(categories); c++)
+            known += strncmp(r->id, categories[c], strlen(categories[c])) == 0;
+        assert_int_equal(known, 1);
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(r->id, rules[k].id);
+        assert_true(strlen(r->id) <= 18); /* the column of the verbose report */
+        assert_true(r->platforms & PLATFORMS_ALL);
+        assert_true(strlen(r->clause) > 0);
+        assert_int_not_equal(r->holds[strlen(r->holds) - 1], '.');
+        assert_int_equal(r->why[strlen(r->why) - 1], '.');
+        assert_int_equal(r->fix[strlen(r->fix) - 1], '.');
+    }
+}
+
+/* ---- files ------------------------------------------------------------------------------------------- */
+
+static void test_write_writes_all_or_says_why_not(void **state)
+{
+    (void)state;
+    struct buf text;
+    struct err err = {0};
+    buf_init(&text, 16);
+    buf_puts(&text, "all of it\n");
+    char path[] = "/tmp/test-report-XXXXXX", got[32] = {0};
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, "something longer that was there", 31), 31);
+    assert_true(report_write(path, &text, &err));
+    assert_int_equal(pread(fd, got, sizeof got, 0), 10);
+    assert_string_equal(got, "all of it\n");
+    close(fd);
+    unlink(path);
+
+    assert_false(report_write("/dev/full", &text, &err));
+    assert_string_equal(err.text, "/dev/full: No space left on device");
+    assert_int_equal(err.code, EXIT_ENVIRONMENT);
+    assert_false(report_write("/nowhere/r.json", &text, &err));
+    assert_string_equal(err.text, "/nowhere/r.json: No such file or directory");
+
+    buf_puts(&text, "more than fits");
+    assert_false(report_write("/dev/null", &text, &err));
+    assert_has(err.text, "larger than 16 bytes");
+    buf_reset(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text_of_a_failed_run),
+        cmocka_unit_test(test_text_of_a_passed_run_ends_without_a_command),
+        cmocka_unit_test(test_text_puts_must_before_should),
+        cmocka_unit_test(test_text_quiet_is_the_verdict_alone),
+        cmocka_unit_test(test_text_verbose_tells_every_rule_and_its_latency),
+        cmocka_unit_test(test_text_says_when_the_run_was_interrupted_or_late),
+        cmocka_unit_test(test_text_is_coloured_only_when_asked),
+        cmocka_unit_test(test_text_wraps_at_spaces_with_a_hanging_indent),
+        cmocka_unit_test(test_text_shows_hostile_strings_harmlessly),
+        cmocka_unit_test(test_json_tells_the_run),
+        cmocka_unit_test(test_json_tells_every_finding),
+        cmocka_unit_test(test_json_has_null_where_nothing_was_judged),
+        cmocka_unit_test(test_json_carries_hostile_strings),
+        cmocka_unit_test(test_junit_is_a_suite_a_category),
+        cmocka_unit_test(test_junit_is_red_exactly_when_the_run_fails),
+        cmocka_unit_test(test_junit_shows_hostile_strings_harmlessly),
+        cmocka_unit_test(test_tap_of_a_failed_run),
+        cmocka_unit_test(test_tap_makes_a_failed_should_a_todo_unless_it_failed_the_run),
+        cmocka_unit_test(test_tap_bails_out_of_a_run_without_a_verdict),
+        cmocka_unit_test(test_tap_lines_are_ours_alone),
+        cmocka_unit_test(test_rules_are_complete),
+        cmocka_unit_test(test_write_writes_all_or_says_why_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
