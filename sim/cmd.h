@@ -35,7 +35,7 @@ const struct command *command_find(const char *name, struct err *err);
 /* ---- what several commands need ---- */
 
 /* --platform; the Event Platform when it is not given. */
-enum platform_id cmd_platform(const struct options *options);
+bool cmd_platform(const struct options *options, enum platform_id *platform, struct err *err) MUST_USE;
 /* "events-api, aep", for a set of PLATFORM_BITs. */
 void cmd_put_platforms(unsigned platforms, struct buf *out);
 /* Words, filled into lines between two columns; the first line is `column` wide already. */
