@@ -4,6 +4,7 @@
  * not reach stdout is never a success. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,21 +82,30 @@ out:
     return ok;
 }
 
-/* A reader that left (`pimsim list events | head -1`) needs no message, but it did not get the result. */
+/* Whoever read stdout through a pipe is gone (`pimsim list events | head -1`). */
+static bool reader_left(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
+/* A result that did not get out is a failure; a reader that left knows, and needs no message. */
 static int finish(enum exit_code code)
 {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return (int)code;
-    if (errno != EPIPE)
-        fprintf(stderr, "pimsim: could not write to standard output: %s\n", strerror(errno ? errno : EIO));
+    int why = errno;
+    if (!reader_left())
+        fprintf(stderr, "pimsim: could not write to standard output%s%s\n", why ? ": " : "",
+                why ? strerror(why) : "");
     return EXIT_ENVIRONMENT;
 }
 
 int main(int argc, char **argv)
 {
-    const char *name = argc > 1 ? argv[1] : "help";
-    enum exit_code code = EXIT_CONFORMS;
+    const char *name = argc > 1 ? argv[1] : "help"; /* shown, but nothing was asked for: not a success */
+    enum exit_code code = argc > 1 ? EXIT_CONFORMS : EXIT_USAGE;
     struct err err = {0};
     fill_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
