@@ -20,11 +20,11 @@ struct step {
 };
 
 struct pace {
-    double rate;          /* requests' events a second; 0: as fast as the connector acknowledges */
-    bool rate_top;        /* "top": the platform's highest rate */
+    double rate;   /* events a second, whatever is answered; 0: as fast as the connector acknowledges */
+    bool rate_top; /* "top": the platform's highest rate of requests, each with `batch` events */
     uint32_t concurrency; /* open requests at once, when no rate is given */
     uint32_t batch;       /* events a request, at most the platform's own maximum */
-    uint64_t ramp_us;     /* from a tenth of the rate to the rate */
+    uint64_t ramp_us;     /* from a tenth of the rate to the rate; 0 without a rate */
 };
 
 struct fault_spec {
@@ -53,14 +53,17 @@ struct scenario {
 };
 
 /* Parse the bytes of a scenario. file is for messages and the name. Rule ids are checked with
- * rule_known, which belongs to a higher layer. */
+ * rule_known, which belongs to a higher layer. Event names that are no known type may be fixtures and
+ * are left to fixture_load. */
 typedef bool scenario_rule_fn(const char *id, const char **nearest);
 bool scenario_parse(struct scenario **scenario, const char *file, struct span bytes,
                     scenario_rule_fn *rule_known, struct err *err) MUST_USE;
 void scenario_free(struct scenario *scenario);
 
-/* Every scenario that a name means: a scenario's name ("core/duplicates", or "duplicates" when only
- * one suite has it), a suite's ("core"), a file or a folder. With count 0, all of them. Sorted. */
+/* Every scenario that the names mean: a scenario's name ("core/duplicates") or a suite's ("core"), a
+ * file or a folder on disk, or a scenario's name without its suite when only one has it ("duplicates");
+ * tried in this order. With count 0, all of data's. Sorted by name, each file once. Files called
+ * *.schema.json are no scenarios. */
 struct suite {
     struct scenario **scenarios;
     size_t count;
