@@ -25,7 +25,7 @@ void sign_request(struct signer *signer, enum sign_scheme scheme, const char *ti
 /* ---- the known mistakes ---------------------------------------------------------------------- */
 
 enum sign_mistake {
-#define MISTAKE(id, name, schemes, sentence) MISTAKE_##id,
+#define MISTAKE(id, name, schemes, sentence, fix) MISTAKE_##id,
 #include "sign_mistakes.def"
 #undef MISTAKE
     MISTAKE_COUNT
@@ -33,10 +33,11 @@ enum sign_mistake {
 
 #define SIGN_MISTAKEN_SIZE 160
 
-/* The mistake's stable name ("no-dot") and what such a connector does, as the rest of a sentence
- * that starts with "your connector ". */
+/* The mistake's stable name ("no-dot"), what such a connector does, as the rest of a sentence that
+ * starts with "your connector ", and what to do about it. */
 const char *sign_mistake_name(enum sign_mistake mistake);
 const char *sign_mistake_sentence(enum sign_mistake mistake);
+const char *sign_mistake_fix(enum sign_mistake mistake);
 bool sign_mistake_find(const char *name, enum sign_mistake *mistake);
 
 /* The signature that a connector with this mistake expects. secondary may be empty. False when the
