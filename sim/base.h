@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define PIMSIM_VERSION "0.1.0"
+
 #define MUST_USE               __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define COUNT_OF(array)        (sizeof(array) / sizeof((array)[0]))

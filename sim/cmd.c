@@ -1,8 +1,11 @@
 /* cmd: see cmd.h: what several commands need. */
 #include "cmd.h"
 
+#include "limits.h"
+
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 bool cmd_platform(const struct options *options, enum platform_id *platform, struct err *err)
 {
@@ -58,4 +61,58 @@ void cmd_put_text(struct buf *out, const char *text, size_t column, size_t colum
 void cmd_print(const struct buf *out)
 {
     fwrite(out->data, 1, out->len, stdout);
+}
+
+/* A header of the user's own: "Name: value", printable, and not one of those that the platform sets
+ * (AEP refuses them too [event-platform/concepts]). */
+static bool check_header(const char *line, struct err *err)
+{
+    static const char *const reserved[] = {"content-type",   "user-agent",       "x-correlation-id",
+                                           "host",           "authorization",    "cookie",
+                                           "content-length", "transfer-encoding"};
+    size_t name = strspn(line, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+    if (name == 0 || name > 128 || line[name] != ':')
+        return err_set(
+            err, "--header: \"%s\" is not \"Name: value\" with a name of letters, digits and dashes", line);
+    for (const char *p = line + name; *p; p++)
+        if (*p < ' ' || *p > '~')
+            return err_set(err, "--header: %.*s: its value is not printable ASCII", (int)name, line);
+    for (size_t i = 0; i < COUNT_OF(reserved); i++)
+        if (strlen(reserved[i]) == name && strncasecmp(line, reserved[i], name) == 0)
+            return err_set(err, "--header: %.*s is the platform's own", (int)name, line);
+    if (strncasecmp(line, "x-akeneo-", 9) == 0)
+        return err_set(err, "--header: %.*s is the platform's own", (int)name, line);
+    return true;
+}
+
+static bool check_headers(const struct options *options, struct err *err)
+{
+    for (size_t i = 0; i < options->header.count; i++)
+        if (!check_header(options->header.items[i], err))
+            return false;
+    if (options->header.count > CUSTOM_HEADERS_MAX)
+        return err_set(err, "--header: at most %d", CUSTOM_HEADERS_MAX);
+    return true;
+}
+
+bool cmd_settings(const struct options *options, enum platform_id platform, struct settings *settings,
+                  struct err *err)
+{
+    if (!settings->secret.len)
+        settings->secret = span_of(options->secret);
+    if (!settings->secret.len)
+        return err_set(err, "no secret: give it with --secret, PIMSIM_SECRET or \"secret\" in pimsim.json");
+    if (options->secret_secondary && platform == PLATFORM_EVENTS_API)
+        return err_set(err, "--secret-secondary: the Events API has one secret");
+    settings->secret_secondary = span_of(options->secret_secondary);
+    settings->content_type = options->content_type;
+    settings->source = options->source;
+    settings->subject = options->subject;
+    settings->headers = options->header.items;
+    settings->header_count = options->header.count;
+    settings->pim_version = PIM_SERENITY;
+    for (size_t i = 0; i < PIM_VERSION_COUNT; i++)
+        if (strcmp(options->pim_version, pim_version_names[i]) == 0)
+            settings->pim_version = (enum pim_version)i;
+    return check_headers(options, err);
 }

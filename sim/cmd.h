@@ -6,9 +6,10 @@
 #define PIMSIM_CMD_H
 
 #include "event.h"
+#include "loop.h"
 #include "opts.h"
-
-#define PIMSIM_VERSION "0.1.0"
+#include "process.h"
+#include "profile.h"
 
 typedef bool cmd_fn(const struct options *options, enum exit_code *code, struct err *err);
 
@@ -36,6 +37,23 @@ const struct command *command_find(const char *name, struct err *err);
 
 /* --platform; the Event Platform when it is not given. */
 bool cmd_platform(const struct options *options, enum platform_id *platform, struct err *err) MUST_USE;
+/* What the options say about a platform. Needs a secret; `headers` and the texts are borrowed. */
+bool cmd_settings(const struct options *options, enum platform_id platform, struct settings *settings,
+                  struct err *err) MUST_USE;
+
+/* Deliver the scenarios that options->args names, score them, report. */
+struct cmd_target {
+    const char *url;
+    struct span secret;      /* empty: --secret */
+    bool wait_ready;         /* with process: until the URL answers */
+    struct process *process; /* the connector, when it is our child; or NULL */
+};
+bool cmd_play(const struct options *options, struct loop *loop, const struct cmd_target *target,
+              enum exit_code *code, struct err *err) MUST_USE;
+/* Judge a journal, print the report, write the report files that options ask for. */
+bool cmd_score(const struct options *options, int journal_fd, const char *name, enum exit_code *code,
+               struct err *err) MUST_USE;
+
 /* "events-api, aep", for a set of PLATFORM_BITs. */
 void cmd_put_platforms(unsigned platforms, struct buf *out);
 /* Words, filled into lines between two columns; the first line is `column` wide already. */

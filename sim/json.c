@@ -559,6 +559,21 @@ static size_t utf8_get(const unsigned char *p, size_t len, uint32_t *code)
     return need;
 }
 
+bool json_is_utf8(struct span text)
+{
+    const unsigned char *p = (const unsigned char *)text.data;
+    size_t len = text.len;
+    while (len) {
+        uint32_t code;
+        size_t n = *p < 0x80 ? 1 : utf8_get(p, len, &code);
+        if (n == 1 && *p >= 0x80)
+            return false;
+        p += n;
+        len -= n;
+    }
+    return true;
+}
+
 static void put_u(struct buf *out, const struct json_style *style, uint32_t unit)
 {
     const char *digits = style->upper_hex ? "0123456789ABCDEF" : "0123456789abcdef";

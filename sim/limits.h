@@ -14,7 +14,7 @@
  * that meets 3 s meets both. Throughput: 1 to 100 events a second. */
 #define AEP_DEADLINE_MS           3000
 #define AEP_EVENTS_PER_SECOND_MAX 100
-#define AEP_CUSTOM_HEADERS_MAX    5
+#define CUSTOM_HEADERS_MAX        5
 
 /* pimsim: what one request, answer, file or run may hold. */
 #define BODY_BYTES_MAX         (16u << 20) /* a request body, ten large products included */

@@ -5,7 +5,6 @@
  * Timers stand in a binary heap of borrowed pointers; each knows its place. */
 #include "loop.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,6 @@
 #include "clock.h"
 
 #define BATCH_MAX   64   /* events handled before timers are looked at again */
-#define HOOKS_MAX   4    /* functions called before the loop waits */
 #define LATE_US_MIN 1000 /* shorter absences are not remembered … */
 #define LATES_MAX   64   /* … nor more of them than this */
 
@@ -46,8 +44,7 @@ struct loop {
     size_t watch_cap;
     struct loop_timer **heap; /* from 1 */
     size_t timer_count, heap_cap;
-    struct hook hooks[HOOKS_MAX];
-    size_t hook_count;
+    struct hook before_wait;      /* its fn may be NULL */
     uint64_t woke_us;             /* when the last wait ended; 0: never waited */
     struct late lates[LATES_MAX]; /* by moment, each shorter than the one before */
     size_t late_count;
@@ -190,8 +187,7 @@ uint64_t loop_late_us(const struct loop *loop, uint64_t since_us)
 
 void loop_before_wait(struct loop *loop, loop_fn *fn, void *arg)
 {
-    assert(loop->hook_count < HOOKS_MAX);
-    loop->hooks[loop->hook_count++] = (struct hook){fn, arg};
+    loop->before_wait = (struct hook){fn, arg};
 }
 
 /* Wait until something is ready, a timer is due or wait_us is over; the number of events, or -1. */
@@ -218,8 +214,8 @@ static int wait_ready(struct loop *loop, uint64_t wait_us, struct epoll_event re
 
 bool loop_turn(struct loop *loop, uint64_t wait_us, struct err *err)
 {
-    for (size_t i = 0; i < loop->hook_count; i++)
-        loop->hooks[i].fn(loop->hooks[i].arg);
+    if (loop->before_wait.fn)
+        loop->before_wait.fn(loop->before_wait.arg);
     if (loop->watch_errno)
         return err_env(err, "epoll_ctl: %s", strerror(loop->watch_errno));
     struct epoll_event ready[BATCH_MAX];

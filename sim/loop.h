@@ -34,7 +34,7 @@ struct loop_timer {
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t due_us, loop_fn *fn, void *arg);
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer);
 
-/* Called before the loop waits, for as long as it lives: the moment to flush. Four at most. */
+/* Called before the loop waits: the moment to flush. One function; another replaces it, NULL ends it. */
 void loop_before_wait(struct loop *loop, loop_fn *fn, void *arg);
 
 /* SIGINT and SIGTERM: the first stops loop_run and is reported by loop_interrupted; a second one ends the

@@ -109,6 +109,20 @@ void message_end(struct composer *c, struct message *message)
         buf_puts(&message->body, "]}");
 }
 
+void message_put_body(const struct message *message, struct json_writer *w)
+{
+    struct span body = buf_span(&message->body);
+    if (json_is_utf8(body)) {
+        json_put_bytes(w, "body", body);
+        return;
+    }
+    struct buf text;
+    buf_init(&text, 2 * BODY_BYTES_MAX);
+    sign_base64(body, &text);
+    json_put_bytes(w, "body_base64", buf_span(&text));
+    buf_reset(&text);
+}
+
 /* ---- spoiling it -------------------------------------------------------------------------- */
 
 /* A node of the first event, by its pointer within the event. */

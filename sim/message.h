@@ -7,6 +7,7 @@
 
 #include "base.h"
 #include "fault.h"
+#include "json.h"
 #include "profile.h"
 
 #define MESSAGE_HEADERS_MAX 24
@@ -43,6 +44,8 @@ void message_sign(struct composer *composer, struct message *message, enum fault
 /* The same with a signature that is wrong in a known way; false when the mistake does not apply. */
 bool message_sign_mistaken(struct composer *composer, struct message *message, enum sign_mistake mistake,
                            int64_t wall_us) MUST_USE;
+/* Write the body as a member "body", or "body_base64" when it is not UTF-8. */
+void message_put_body(const struct message *message, struct json_writer *w);
 /* The reachability check of the platform: no body. */
 void message_reachability(struct composer *composer, struct message *message, int64_t wall_us);
 

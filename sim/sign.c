@@ -86,6 +86,14 @@ void sign_request(struct signer *signer, enum sign_scheme scheme, const char *ti
     sign_hex(signer, parts + skip, COUNT_OF(parts) - skip, hex);
 }
 
+void sign_base64(struct span bytes, struct buf *out)
+{
+    size_t len = (bytes.len + 2) / 3 * 4;
+    char *place = buf_extend(out, len);
+    if (place)
+        EVP_EncodeBlock((unsigned char *)place, (const unsigned char *)bytes.data, (int)bytes.len);
+}
+
 /* ---- bodies parsed and serialised again --------------------------------------------------------- */
 
 /* How a language prints a double: without an exponent while fixed_min <= exponent <= fixed_max. */

@@ -22,6 +22,9 @@ enum sign_scheme { SIGN_EVENTS_API, SIGN_AEP };
 void sign_request(struct signer *signer, enum sign_scheme scheme, const char *timestamp, struct span body,
                   char hex[SIGN_HEX_SIZE]);
 
+/* Bytes in base64, with padding. */
+void sign_base64(struct span bytes, struct buf *out);
+
 /* ---- the known mistakes ---------------------------------------------------------------------- */
 
 enum sign_mistake {

@@ -1,0 +1,554 @@
+/* run: see run.h. One scenario at a time; everything that happens comes from the loop. */
+#include "run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "limits.h"
+#include "message.h"
+#include "plan.h"
+#include "platform.h"
+#include "sign.h"
+
+#define SILENT_MAX   30 /* so many requests in a row without an answer: the scenario is given up */
+#define GIVEN_UP_MAX 2  /* so many scenarios given up in a row: the run is */
+
+/* A request on its way. Flights are kept for the next one: their buffers are warm. */
+struct flight {
+    struct run *run;
+    struct flight *next;     /* in the list of idle ones */
+    struct flight *next_all; /* in the list of all */
+    struct message message;
+    uint32_t number; /* in the journal */
+    struct delivery delivery;
+    uint64_t scheduled_us; /* real, clock_mono_us */
+    bool diagnosis;
+};
+
+/* What a diagnosis starts from: a valid delivery that was refused. */
+struct refused {
+    bool seen, done, accepted; /* accepted: another one of the same kind was not refused */
+    struct delivery delivery;
+};
+
+struct run {
+    const struct run_options *options;
+    struct loop *loop;
+    struct journal *journal;
+    struct deliver *deliver;
+    struct composer *composer;
+    struct data *data;
+    struct flight *idle, *all;
+    uint64_t started_us;        /* clock_mono_us */
+    uint32_t deliveries;        /* in the whole run */
+    bool ever_answered, absent; /* absent: no connection could be made, ever */
+    unsigned given_up_in_row;   /* scenarios */
+    char why[300];              /* what came of the last request that was not answered */
+    bool done;                  /* what the loop is to wait for has happened */
+    struct err err;
+    bool failed; /* err is set: stop */
+    struct refused refused_plain, refused_bytes;
+
+    /* the scenario that is being played */
+    struct plan *plan;
+    struct platform *platform;
+    struct vclock clock;
+    int64_t wall_start_us;
+    struct loop_timer timer;
+    uint32_t silent_in_row, answers;
+    bool given_up;
+    uint64_t drawn_us; /* when the progress bar was last drawn */
+};
+
+static void fail(struct run *run)
+{
+    run->failed = true;
+    run->done = true;
+}
+
+/* ---- the journal -------------------------------------------------------------------------- */
+
+static const char *const end_names[] = {"complete", "interrupted", "unreachable"};
+
+static void record_run(struct run *run)
+{
+    const struct run_options *o = run->options;
+    struct json_writer *w = journal_begin(run->journal, "run");
+    json_put_u64(w, "journal", JOURNAL_VERSION);
+    json_put(w, "pimsim", PIMSIM_VERSION);
+    json_put(w, "platform", platform_names[o->profile->id]);
+    json_put(w, "url", o->deliver.url);
+    json_put_u64(w, "seed", o->seed);
+    json_put_u64(w, "deadline_us", o->deliver.deadline_us);
+    json_put_i64(w, "started_us", clock_wall_us());
+    json_put(w, "command", o->command);
+    journal_end(run->journal);
+}
+
+static bool is_load(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->rule_count; i++)
+        if (strcmp(scenario->rules[i], "ack/load") == 0)
+            return true;
+    return false;
+}
+
+static void record_scenario(struct run *run)
+{
+    const struct scenario *s = run->plan->scenario;
+    struct json_writer *w = journal_begin(run->journal, "scenario");
+    json_put(w, "name", s->name);
+    json_put(w, "title", s->title);
+    json_open(w, "rules", '[');
+    for (size_t i = 0; i < s->rule_count; i++)
+        json_put(w, NULL, s->rules[i]);
+    json_close(w, ']');
+    if (is_load(s))
+        json_put_bool(w, "load", true);
+    journal_end(run->journal);
+}
+
+static void record_body(struct run *run, const struct flight *f)
+{
+    struct json_writer *w = journal_begin(run->journal, "body");
+    json_put_u64(w, "delivery", f->number);
+    message_put_body(&f->message, w);
+    journal_end(run->journal);
+}
+
+static void record_send(struct run *run, const struct flight *f, const char *mistake)
+{
+    static const char *const kinds[] = {"events", "reachability", "diagnosis"};
+    const struct plan_item *item = &run->plan->items[f->delivery.first];
+    bool reachability = item->source == PLAN_REACHABILITY;
+    struct json_writer *w = journal_begin(run->journal, "send");
+    json_put_u64(w, "delivery", f->number);
+    json_put(w, "kind", kinds[reachability ? 1 : f->diagnosis ? 2 : 0]);
+    json_put_u64(w, "attempt", f->delivery.attempt);
+    json_put_u64(w, "at_us", clock_mono_us() - run->started_us);
+    json_put_u64(w, "scheduled_us",
+                 f->scheduled_us > run->started_us ? f->scheduled_us - run->started_us : 0);
+    json_put_u64(w, "events", reachability ? 0 : f->delivery.count);
+    if (!reachability) {
+        char id[UUID_SIZE];
+        struct entity entity;
+        plan_event_id(run->plan, item, id);
+        plan_entity(run->plan, item, &entity);
+        json_put(w, "event", plan_event_name(run->plan, item));
+        json_put(w, "event_id", id);
+        json_put(w, "entity", entity.uuid);
+        json_put_u64(w, "copy", item->copy);
+    }
+    if (item->variant != VARIANT_NONE) {
+        json_put(w, "fault", fault_get(variant_get(item->variant)->fault)->name);
+        json_put(w, "variant", variant_get(item->variant)->name);
+    }
+    if (mistake)
+        json_put(w, "mistake", mistake);
+    json_put_u64(w, "bytes", f->message.body.len);
+    journal_end(run->journal);
+    if (f->message.body.len)
+        record_body(run, f);
+}
+
+static void record_answer(struct run *run, const struct flight *f, const struct answer *a)
+{
+    uint64_t ended_us = a->started_us + a->total_us;
+    struct json_writer *w = journal_begin(run->journal, "answer");
+    json_put_u64(w, "delivery", f->number);
+    json_put_u64(w, "attempt", f->delivery.attempt);
+    json_put(w, "outcome", outcome_name(a->outcome));
+    json_put_u64(w, "status", a->status);
+    json_put_u64(w, "ack_us", a->ack_us);
+    json_put_u64(w, "latency_us", ended_us > f->scheduled_us ? ended_us - f->scheduled_us : 0);
+    json_put_u64(w, "total_us", a->total_us);
+    json_put_u64(w, "late_us", a->late_us);
+    json_put_u64(w, "connect_us", a->connect_us);
+    json_put_u64(w, "tls_us", a->tls_us);
+    if (*a->detail)
+        json_put(w, "detail", a->detail);
+    if (*a->location)
+        json_put(w, "location", a->location);
+    if (a->excerpt_bytes && (a->status < 200 || a->status >= 300))
+        json_put_bytes(w, "excerpt", (struct span){a->excerpt, a->excerpt_bytes});
+    journal_end(run->journal);
+}
+
+static void record_settled(struct run *run)
+{
+    struct json_writer *w = journal_begin(run->journal, "settled");
+    json_put(w, "name", run->plan->scenario->name);
+    if (run->given_up)
+        json_put_bool(w, "given_up", true);
+    journal_end(run->journal);
+}
+
+static void record_end(struct run *run, enum run_end end)
+{
+    struct json_writer *w = journal_begin(run->journal, "end");
+    json_put(w, "reason", end_names[end]);
+    json_put_u64(w, "duration_us", clock_mono_us() - run->started_us);
+    journal_end(run->journal);
+}
+
+static void flush_journal(void *arg)
+{
+    struct run *run = arg;
+    if (!run->failed && !journal_flush(run->journal, &run->err))
+        fail(run);
+}
+
+/* ---- progress on stderr ------------------------------------------------------------------- */
+
+static void draw_bar(struct run *run, bool last)
+{
+    enum { WIDTH = 30 };
+    uint64_t now_us = clock_mono_us();
+    if (run->options->progress != PROGRESS_BAR || (!last && now_us - run->drawn_us < 100000))
+        return;
+    run->drawn_us = now_us;
+    size_t total = run->plan->count ? run->plan->count : 1;
+    size_t sent = last ? total : run->answers < total ? run->answers : total;
+    int filled = (int)(WIDTH * sent / total);
+    fprintf(stderr, "\r\033[K%.*s%.*s %s", filled, "##############################", WIDTH - filled,
+            "..............................", run->plan->scenario->name);
+    if (last)
+        fputs("\r\033[K", stderr);
+    fflush(stderr);
+}
+
+static void print_line(const struct run *run, uint64_t took_us)
+{
+    if (run->options->progress == PROGRESS_LINES)
+        fprintf(stderr, "%-28s %6u requests %8.1f s%s\n", run->plan->scenario->name, run->answers,
+                (double)took_us / 1e6, run->given_up ? "  given up: no answers" : "");
+}
+
+/* ---- flights ------------------------------------------------------------------------------ */
+
+static struct flight *flight_take(struct run *run)
+{
+    struct flight *f = run->idle;
+    if (f) {
+        run->idle = f->next;
+        return f;
+    }
+    f = mem_alloc(sizeof *f);
+    f->run = run;
+    f->next_all = run->all;
+    run->all = f;
+    message_init(&f->message);
+    return f;
+}
+
+static void flight_give(struct run *run, struct flight *f)
+{
+    f->next = run->idle;
+    run->idle = f;
+}
+
+/* The body of a delivery, spoiled as its variant says. */
+static bool compose(struct run *run, struct flight *f)
+{
+    const struct plan_item *items = run->plan->items + f->delivery.first;
+    message_begin(run->composer, &f->message);
+    for (size_t i = 0; i < f->delivery.count; i++)
+        plan_render(run->plan, &items[i], &run->options->settings, run->wall_start_us,
+                    message_event(run->composer, &f->message));
+    message_end(run->composer, &f->message);
+    if (!buf_ok(&f->message.body))
+        return err_set(&run->err, "%s: a request body is larger than %u bytes", run->plan->scenario->name,
+                       BODY_BYTES_MAX);
+    return message_spoil(run->composer, &f->message, items->variant, &run->err);
+}
+
+static struct wire wire_of(const struct run *run, const struct plan_item *item)
+{
+    struct wire wire = {.variant = item->variant};
+    const struct fault_spec *spec = &run->plan->scenario->faults[item->spec];
+    if (item->variant == VARIANT_DISCONNECT_GIVE_UP)
+        wire.close_after_us = spec->after_max_us ? spec->after_max_us : 1;
+    if (item->variant == VARIANT_SLOW_BODY_TRICKLE)
+        wire.over_us = spec->over_us;
+    return wire;
+}
+
+static void note_silence(struct run *run, const struct answer *a)
+{
+    if (a->outcome == OUTCOME_ANSWERED) {
+        run->ever_answered = true;
+        run->silent_in_row = 0;
+    } else if (a->outcome != OUTCOME_GAVE_UP) {
+        run->silent_in_row++;
+        snprintf(run->why, sizeof run->why, "%s%s%s", outcome_sentence(a->outcome), *a->detail ? ": " : "",
+                 a->detail);
+    }
+    /* A connector that is not there is told by its first answer; one that fell silent, by many. */
+    run->absent = !run->ever_answered && (a->outcome == OUTCOME_REFUSED || a->outcome == OUTCOME_TLS ||
+                                          a->outcome == OUTCOME_FAILED);
+    if (run->absent || run->silent_in_row >= SILENT_MAX)
+        run->given_up = true;
+}
+
+/* Remember a valid delivery that was refused with 401 or 403: its signature may be what was wrong. */
+static void note_refusal(struct run *run, const struct flight *f, const struct answer *a)
+{
+    const struct plan_item *item = &run->plan->items[f->delivery.first];
+    bool bytes = variant_get(item->variant)->fault == FAULT_BYTES;
+    struct refused *refused = bytes ? &run->refused_bytes : &run->refused_plain;
+    if (item->source == PLAN_REACHABILITY || (item->variant != VARIANT_NONE && !bytes))
+        return;
+    if (a->outcome == OUTCOME_ANSWERED && a->status >= 200 && a->status < 300)
+        refused->accepted = true;
+    if (a->outcome == OUTCOME_ANSWERED && (a->status == 401 || a->status == 403) && !refused->seen) {
+        refused->seen = true;
+        refused->delivery = f->delivery;
+    }
+}
+
+static void pump(void *arg);
+
+static void on_answer(void *arg, const struct answer *answer)
+{
+    struct flight *f = arg;
+    struct run *run = f->run;
+    record_answer(run, f, answer);
+    run->answers++;
+    note_silence(run, answer);
+    if (f->diagnosis) {
+        run->done = true;
+    } else {
+        note_refusal(run, f, answer);
+        platform_ended(run->platform);
+    }
+    bool diagnosis = f->diagnosis;
+    flight_give(run, f);
+    if (!diagnosis)
+        pump(run);
+}
+
+static void send_delivery(struct run *run, const struct delivery *delivery)
+{
+    struct flight *f = flight_take(run);
+    const struct plan_item *item = &run->plan->items[delivery->first];
+    f->delivery = *delivery;
+    f->diagnosis = false;
+    f->number = ++run->deliveries;
+    if (item->source == PLAN_REACHABILITY) {
+        message_reachability(run->composer, &f->message, clock_wall_us());
+    } else {
+        if (!compose(run, f)) {
+            flight_give(run, f);
+            fail(run);
+            return;
+        }
+        message_sign(run->composer, &f->message, item->variant, clock_wall_us());
+    }
+    uint64_t behind_us = vclock_now_us(&run->clock) - delivery->scheduled_us;
+    f->scheduled_us = clock_mono_us() - behind_us / (run->options->speed ? run->options->speed : 1);
+    struct wire wire = wire_of(run, item);
+    record_send(run, f, NULL);
+    if (!deliver_send(run->deliver, &f->message, &wire, on_answer, f, &run->err))
+        fail(run);
+}
+
+/* Send what is due; wait, or jump, to what is due next. */
+static void pump(void *arg)
+{
+    struct run *run = arg;
+    struct delivery delivery;
+    while (!run->failed && !run->given_up) {
+        uint64_t now_us = vclock_now_us(&run->clock);
+        uint64_t due_us = platform_due_us(run->platform, now_us);
+        if (due_us == UINT64_MAX)
+            break;
+        if (due_us > now_us && platform_in_flight(run->platform) == 0)
+            vclock_jump(&run->clock, due_us);
+        now_us = vclock_now_us(&run->clock);
+        if (due_us > now_us) {
+            uint64_t wait_us = vclock_wait_us(&run->clock, due_us);
+            loop_timer_set(run->loop, &run->timer, clock_mono_us() + wait_us, pump, run);
+            break;
+        }
+        if (platform_next(run->platform, now_us, &delivery))
+            send_delivery(run, &delivery);
+    }
+    draw_bar(run, false);
+    if (platform_done(run->platform) || (run->given_up && platform_in_flight(run->platform) == 0))
+        run->done = true;
+}
+
+static bool wait_done(struct run *run, struct err *err)
+{
+    if (!loop_run(run->loop, &run->done, &run->err))
+        run->failed = true;
+    if (run->failed)
+        *err = run->err;
+    return !run->failed;
+}
+
+/* ---- diagnosis ---------------------------------------------------------------------------- */
+
+/* Valid requests were refused: send the same one signed in each of the known wrong ways. The judge
+ * reads from the journal which one was accepted. */
+static bool diagnose(struct run *run, struct refused *refused, struct err *err)
+{
+    if (!refused->seen || refused->done || refused->accepted)
+        return true;
+    refused->done = true;
+    for (int i = 0; i < MISTAKE_COUNT && !loop_interrupted(run->loop); i++) {
+        enum sign_mistake mistake = (enum sign_mistake)i;
+        struct flight *f = flight_take(run);
+        f->delivery = refused->delivery;
+        f->diagnosis = true;
+        if (!compose(run, f)) {
+            flight_give(run, f);
+            *err = run->err;
+            return false;
+        }
+        if (!message_sign_mistaken(run->composer, &f->message, mistake, clock_wall_us())) {
+            flight_give(run, f);
+            continue;
+        }
+        f->number = ++run->deliveries;
+        f->scheduled_us = clock_mono_us();
+        record_send(run, f, sign_mistake_name(mistake));
+        run->done = false;
+        if (!deliver_send(run->deliver, &f->message, &(struct wire){0}, on_answer, f, err) ||
+            !wait_done(run, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- scenarios ---------------------------------------------------------------------------- */
+
+static bool play(struct run *run, const struct scenario *scenario, struct err *err)
+{
+    const struct run_options *o = run->options;
+    uint64_t from_us = clock_mono_us();
+    if (!plan_build(&run->plan, scenario, o->profile, &o->settings, run->data, o->seed, err))
+        return false;
+    run->platform = platform_new(run->plan);
+    run->wall_start_us = clock_wall_us();
+    run->silent_in_row = run->answers = 0;
+    run->given_up = run->done = false;
+    run->refused_plain.seen = run->refused_plain.accepted = false;
+    run->refused_bytes.seen = run->refused_bytes.accepted = false;
+    record_scenario(run);
+    vclock_init(&run->clock, o->speed);
+    pump(run);
+    bool ok = wait_done(run, err);
+    loop_timer_stop(run->loop, &run->timer);
+    if (ok && !run->given_up)
+        ok = diagnose(run, &run->refused_plain, err) && diagnose(run, &run->refused_bytes, err);
+    draw_bar(run, true);
+    print_line(run, clock_mono_us() - from_us);
+    if (!loop_interrupted(run->loop))
+        record_settled(run);
+    platform_free(run->platform);
+    plan_free(run->plan);
+    return ok;
+}
+
+static bool play_all(struct run *run, const struct suite *suite, enum run_end *end, struct err *err)
+{
+    for (int load = 0; load < 2; load++)
+        for (size_t i = 0; i < suite->count; i++) {
+            const struct scenario *s = suite->scenarios[i];
+            if (!(s->platforms & PLATFORM_BIT(run->options->profile->id)) || is_load(s) != load)
+                continue;
+            if (!play(run, s, err))
+                return false;
+            if (loop_interrupted(run->loop)) {
+                *end = RUN_INTERRUPTED;
+                return true;
+            }
+            run->given_up_in_row = run->given_up ? run->given_up_in_row + 1 : 0;
+            if (run->absent)
+                *end = RUN_UNREACHABLE;
+            if (run->absent || run->given_up_in_row == GIVEN_UP_MAX)
+                return true;
+        }
+    return true;
+}
+
+static void close_run(struct run *run)
+{
+    deliver_free(run->deliver);
+    composer_free(run->composer);
+    while (run->all) {
+        struct flight *f = run->all;
+        run->all = f->next_all;
+        message_reset(&f->message);
+        free(f);
+    }
+}
+
+bool run_suite(const struct run_options *options, const struct suite *suite, struct data *data,
+               struct loop *loop, struct journal *journal, enum run_end *end, char why[300], struct err *err)
+{
+    struct run run = {
+        .options = options, .loop = loop, .journal = journal, .data = data, .started_us = clock_mono_us()};
+    *end = RUN_COMPLETE;
+    bool ok = composer_new(&run.composer, options->profile, &options->settings, err) &&
+              deliver_new(&run.deliver, loop, &options->deliver, err);
+    if (ok) {
+        loop_before_wait(loop, flush_journal, &run);
+        record_run(&run);
+        ok = play_all(&run, suite, end, err);
+        loop_before_wait(loop, NULL, NULL);
+        if (ok)
+            record_end(&run, *end);
+        struct err flush_err;
+        if (!journal_flush(journal, &flush_err) && ok) {
+            *err = flush_err;
+            ok = false;
+        }
+    }
+    snprintf(why, 300, "%s", run.why);
+    close_run(&run);
+    return ok;
+}
+
+/* ---- waiting for the connector ------------------------------------------------------------- */
+
+struct knock {
+    bool answered, ended;
+};
+
+static void on_knock(void *arg, const struct answer *answer)
+{
+    struct knock *knock = arg;
+    knock->ended = true;
+    knock->answered = answer->outcome == OUTCOME_ANSWERED;
+}
+
+bool run_wait_ready(const struct run_options *options, struct loop *loop, uint64_t timeout_us,
+                    bool (*give_up)(void *arg), void *arg, struct err *err)
+{
+    uint64_t until_us = clock_mono_us() + timeout_us;
+    struct knock knock = {0};
+    struct message message;
+    struct deliver *deliver;
+    if (!deliver_new(&deliver, loop, &options->deliver, err))
+        return false;
+    message_init(&message);
+    message.method = "HEAD";
+    bool ok = true;
+    while (ok && !knock.answered) {
+        knock.ended = false;
+        ok = deliver_send(deliver, &message, &(struct wire){0}, on_knock, &knock, err);
+        while (ok && !knock.ended && !give_up(arg) && !loop_interrupted(loop))
+            ok = loop_turn(loop, 100000, err);
+        if (ok && (give_up(arg) || loop_interrupted(loop) || clock_mono_us() > until_us) && !knock.answered)
+            ok = err_env(err, "%s did not answer", options->deliver.url);
+        if (ok && !knock.answered)
+            ok = loop_turn(loop, 20000, err); /* do not knock faster than a server can start */
+    }
+    deliver_free(deliver);
+    message_reset(&message);
+    return ok;
+}

@@ -1,0 +1,40 @@
+/* run: scenarios played against a connector: plan → platform → message → deliver → journal.
+ *
+ * Wiring, and nothing that judges. What happened is in the journal. */
+#ifndef PIMSIM_RUN_H
+#define PIMSIM_RUN_H
+
+#include "base.h"
+#include "data.h"
+#include "deliver.h"
+#include "journal.h"
+#include "loop.h"
+#include "profile.h"
+#include "scenario.h"
+
+struct run_options {
+    const struct profile *profile;
+    struct settings settings;
+    struct deliver_options deliver;
+    uint64_t seed;
+    unsigned speed;      /* SPEED_MAX, or N times real time */
+    const char *command; /* the line that reproduces the run, for the journal */
+    enum run_progress { PROGRESS_NONE, PROGRESS_LINES, PROGRESS_BAR } progress; /* on stderr */
+};
+
+/* How the run ended: the reason in the journal's end record. */
+enum run_end { RUN_COMPLETE, RUN_INTERRUPTED, RUN_UNREACHABLE };
+
+/* Play every scenario of the suite that knows the platform. Load scenarios come last: what they do to a
+ * connector spoils nothing else. RUN_UNREACHABLE: the connector never answered; `why` says what came
+ * instead. Fails (and the journal ends there) when a plan cannot be built or the journal not written. */
+bool run_suite(const struct run_options *options, const struct suite *suite, struct data *data,
+               struct loop *loop, struct journal *journal, enum run_end *end, char why[300],
+               struct err *err) MUST_USE;
+
+/* Wait until the connector answers HTTP at all, whatever the status; false when `give_up` says so (it is
+ * asked every turn) or the time is over. */
+bool run_wait_ready(const struct run_options *options, struct loop *loop, uint64_t timeout_us,
+                    bool (*give_up)(void *arg), void *arg, struct err *err) MUST_USE;
+
+#endif
