@@ -99,7 +99,7 @@ static const char *why_not_red(const struct finding *f)
 static const char *open_end(const struct judgement *j)
 {
     if (j->interrupted)
-        return "the run was interrupted: only what had happened until then is judged";
+        return "the run ended early: only what had happened until then is judged";
     return j->verdict == INCONCLUSIVE ? "nothing failed, but what was asked for could not be judged" : NULL;
 }
 
@@ -313,9 +313,12 @@ static void put_requests(struct page *page, const struct judgement *j, struct bu
     buf_printf(line, "%llu with %llu events", (unsigned long long)j->deliveries,
                (unsigned long long)j->events);
     put_duration_after(line, " in ", j->duration_us);
-    buf_printf(line, ": %llu answered, %llu of them 2xx, %llu timed out, %llu without a connection",
-               (unsigned long long)j->answered, (unsigned long long)j->acknowledged,
-               (unsigned long long)j->timeouts, (unsigned long long)j->unreachable);
+    buf_printf(line, ": %llu answered, %llu of them 2xx", (unsigned long long)j->answered,
+               (unsigned long long)j->acknowledged);
+    if (j->timeouts)
+        buf_printf(line, ", %llu timed out", (unsigned long long)j->timeouts);
+    if (j->unreachable)
+        buf_printf(line, ", %llu without a connection", (unsigned long long)j->unreachable);
     put_labelled(page, 2, 15, "requests", buf_text(line));
     if (j->late_max_us < LATE_SHOWN_US)
         return;
