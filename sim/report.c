@@ -11,46 +11,42 @@
 #include "clock.h"
 #include "json.h"
 
-#define REPORT_VERSION    1
-#define STRING_BYTES_MAX  (1u << 20) /* of one string made visible */
-#define COLUMNS_MIN       50         /* a narrower terminal wraps by itself */
-#define LATE_SHOWN_US     10000      /* our own lateness is worth a line from here on */
-#define DETAILS_BYTES_MAX (1u << 20)
+#define REPORT_VERSION   1
+#define STRING_BYTES_MAX (1u << 20) /* of one string made visible, or one finding's details */
+#define COLUMNS_MIN      50         /* a narrower terminal wraps by itself */
+#define LATE_SHOWN_US    10000      /* our own lateness is worth a line from here on */
 
 /* ---- what the renderings share --------------------------------------------------------------------- */
 
-/* The spelling that a terminal, XML and YAML can all show of the character at *text; moves on. */
-static size_t next_visible(const unsigned char **text, char spelling[8])
+/* The bytes of the UTF-8 character at p (of a text that ends with NUL); 0 when there is none. */
+static size_t utf8_get(const unsigned char *p, uint32_t *code)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char *p = *text;
     size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc0 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf8 ? 4 : 0;
-    uint32_t code = len > 1 ? p[0] & (0x7fu >> len) : p[0];
+    *code = len > 1 ? p[0] & (0x7fu >> len) : p[0];
     for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
-            len = 0;
-            break;
-        }
-        code = code << 6 | (p[i] & 0x3fu);
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        *code = *code << 6 | (p[i] & 0x3fu);
     }
-    bool character = len && code >= (len > 1 ? smallest[len] : 0) && code <= 0x10ffff &&
-                     !(code >= 0xd800 && code < 0xe000) && (code & 0xfffe) != 0xfffe;
-    *text += character ? len : 1;
-    if (!character)
-        return (size_t)snprintf(spelling, 8, "\xef\xbf\xbd");
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0))
-        return (size_t)snprintf(spelling, 8, "\\x%02x", (unsigned)code);
-    memcpy(spelling, p, len);
-    return len;
+    bool scalar = *code <= 0x10ffff && !(*code >= 0xd800 && *code < 0xe000);
+    return len && (len == 1 || *code >= smallest[len]) && scalar ? len : 0;
 }
 
+/* Text as a terminal, XML and YAML can all show it. */
 static void put_visible(struct buf *out, const char *text)
 {
-    char spelling[8];
-    const unsigned char *at = (const unsigned char *)(text ? text : "");
-    while (*at) {
-        size_t len = next_visible(&at, spelling);
-        buf_put(out, spelling, len);
+    const unsigned char *p = (const unsigned char *)(text ? text : "");
+    while (*p) {
+        uint32_t code;
+        size_t len = utf8_get(p, &code);
+        if (!len || (code & 0xfffe) == 0xfffe)
+            buf_puts(out, "\xef\xbf\xbd");
+        else if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+            buf_printf(out, "\\x%02x", (unsigned)code);
+        else
+            buf_put(out, p, len);
+        p += len ? len : 1;
     }
 }
 
@@ -103,14 +99,14 @@ static const char *why_not_red(const struct finding *f)
 static const char *open_end(const struct judgement *j)
 {
     if (j->interrupted)
-        return "the run was interrupted: only what had happened until then is judged";
+        return "the run ended early: only what had happened until then is judged";
     return j->verdict == INCONCLUSIVE ? "nothing failed, but what was asked for could not be judged" : NULL;
 }
 
 /* ---- text ------------------------------------------------------------------------------------------- */
 
-enum style { PLAIN, BOLD, DIM, RED, GREEN, YELLOW };
-static const char *const style_codes[] = {"", "\033[1m", "\033[2m", "\033[1;31m", "\033[1;32m", "\033[33m"};
+enum style { BOLD, DIM, RED, GREEN, YELLOW };
+static const char *const style_codes[] = {"\033[1m", "\033[2m", "\033[1;31m", "\033[1;32m", "\033[33m"};
 
 struct page {
     struct buf *out;
@@ -129,11 +125,10 @@ static struct page page_of(struct buf *out, const struct report_options *options
 
 static void put_styled(struct page *page, enum style style, const char *text)
 {
-    bool coloured = page->colour && style != PLAIN;
-    if (coloured)
+    if (page->colour)
         buf_puts(page->out, style_codes[style]);
     put_visible(page->out, text);
-    if (coloured)
+    if (page->colour)
         buf_puts(page->out, "\033[0m");
 }
 
@@ -318,9 +313,12 @@ static void put_requests(struct page *page, const struct judgement *j, struct bu
     buf_printf(line, "%llu with %llu events", (unsigned long long)j->deliveries,
                (unsigned long long)j->events);
     put_duration_after(line, " in ", j->duration_us);
-    buf_printf(line, ": %llu answered, %llu of them 2xx, %llu timed out, %llu without a connection",
-               (unsigned long long)j->answered, (unsigned long long)j->acknowledged,
-               (unsigned long long)j->timeouts, (unsigned long long)j->unreachable);
+    buf_printf(line, ": %llu answered, %llu of them 2xx", (unsigned long long)j->answered,
+               (unsigned long long)j->acknowledged);
+    if (j->timeouts)
+        buf_printf(line, ", %llu timed out", (unsigned long long)j->timeouts);
+    if (j->unreachable)
+        buf_printf(line, ", %llu without a connection", (unsigned long long)j->unreachable);
     put_labelled(page, 2, 15, "requests", buf_text(line));
     if (j->late_max_us < LATE_SHOWN_US)
         return;
@@ -523,7 +521,7 @@ static void put_seconds(struct buf *out, uint64_t us)
 static void junit_details(struct page *page, const struct finding *f, const char *element)
 {
     struct buf text;
-    buf_init(&text, DETAILS_BYTES_MAX);
+    buf_init(&text, STRING_BYTES_MAX);
     struct page plain = page_of(&text, &(struct report_options){0});
     put_evidence(&plain, f);
     buf_printf(page->out, ">\n");

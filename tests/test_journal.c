@@ -236,6 +236,21 @@ static void test_read_hands_out_records_in_order(void **state)
     assert_reads("", NULL, "");
 }
 
+/* One record of every kind that docs/formats.md describes. */
+static void test_read_reads_the_small_journal(void **state)
+{
+    (void)state;
+    FILE *f = fopen("tests/journals/small.ndjson", "r");
+    assert_non_null(f);
+    char *seen;
+    struct err err = {0};
+    assert_true(read_fd(dup(fileno(f)), (const char *const[]){"body", NULL}, &seen, &err));
+    fclose(f);
+    assert_string_equal(seen, "run:1;scenario:\"core/first\";send:1;answer:1;send:2;answer:2;send:3;answer:3;"
+                              "settled:\"core/first\";end:\"complete\";");
+    free(seen);
+}
+
 static void test_read_passes_over_the_kinds_it_is_told(void **state)
 {
     (void)state;
@@ -344,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_journal_keeps_the_first_error),
         cmocka_unit_test(test_journal_ends_at_a_record_that_is_too_large),
         cmocka_unit_test(test_read_hands_out_records_in_order),
+        cmocka_unit_test(test_read_reads_the_small_journal),
         cmocka_unit_test(test_read_passes_over_the_kinds_it_is_told),
         cmocka_unit_test(test_read_takes_a_record_in_another_spelling),
         cmocka_unit_test(test_read_passes_over_a_cut_last_line),

@@ -273,7 +273,7 @@ static void test_text_verbose_tells_every_rule_and_its_latency(void **state)
     free(text);
 }
 
-static void test_text_says_when_the_run_was_interrupted_or_late(void **state)
+static void test_text_says_when_the_run_ended_early_or_late(void **state)
 {
     (void)state;
     struct sample s;
@@ -281,7 +281,7 @@ static void test_text_says_when_the_run_was_interrupted_or_late(void **state)
     j->interrupted = true;
     j->late_max_us = 2500000;
     char *text = render_text(j, (struct report_options){0});
-    assert_has(text, "1 failed\n    the run was interrupted: ");
+    assert_has(text, "1 failed\n    the run ended early: ");
     assert_has(text, "pimsim waiting up to 2.5 s;");
     free(text);
 }
@@ -597,7 +597,7 @@ static void test_tap_bails_out_of_a_run_without_a_verdict(void **state)
     struct judgement *j = sample_init(&s);
     j->interrupted = true;
     char *text = render(j, report_tap);
-    assert_has(text, "\nBail out! the run was interrupted");
+    assert_has(text, "\nBail out! the run ended early");
     free(text);
 }
 
@@ -689,7 +689,7 @@ int main(void)
         cmocka_unit_test(test_text_puts_must_before_should),
         cmocka_unit_test(test_text_quiet_is_the_verdict_alone),
         cmocka_unit_test(test_text_verbose_tells_every_rule_and_its_latency),
-        cmocka_unit_test(test_text_says_when_the_run_was_interrupted_or_late),
+        cmocka_unit_test(test_text_says_when_the_run_ended_early_or_late),
         cmocka_unit_test(test_text_is_coloured_only_when_asked),
         cmocka_unit_test(test_text_wraps_at_spaces_with_a_hanging_indent),
         cmocka_unit_test(test_text_shows_hostile_strings_harmlessly),
