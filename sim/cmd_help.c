@@ -6,14 +6,14 @@
 static void put_program_help(struct buf *out)
 {
     buf_puts(out, "Usage: pimsim COMMAND [OPTION...] [ARGUMENT...]\n\n"
-                  "Play Akeneo's event senders, the Events API and the Event Platform (AEP), against a\n"
-                  "connector under development, with the faults of production, and score the connector.\n\n");
+                  "Play Akeneo's event senders, the Events API and the Event Platform (AEP),\n"
+                  "against a connector under development, with the faults that production will\n"
+                  "bring, and score the connector.\n\n");
     for (size_t i = 0; i < command_count(); i++)
         buf_printf(out, "  %-10s  %s\n", command_at(i)->name, command_at(i)->summary);
-    buf_puts(out,
-             "\n`pimsim run --help` shows the options of a command. Each can also be given in the\n"
-             "environment (PIMSIM_SECRET for --secret) and in ./pimsim.json (\"secret\"), in this order\n"
-             "of precedence. `pimsim demo` shows a whole run; `pimsim init` is the way to your own.\n");
+    buf_puts(out, "\n`pimsim run --help` shows a command's options. A flag (--secret) beats the\n"
+                  "environment (PIMSIM_SECRET), which beats ./pimsim.json (\"secret\").\n"
+                  "`pimsim demo` shows a whole run; `pimsim init` is the way to your own.\n");
 }
 
 void cmd_put_help(const struct command *command, struct buf *out)

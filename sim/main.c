@@ -2,7 +2,6 @@
  *
  * commands.def is the table. What a command fails with is printed here, in one form. A result that did
  * not reach stdout is never a success. */
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -92,13 +91,10 @@ static bool reader_left(void)
 /* A result that did not get out is a failure; a reader that left knows, and needs no message. */
 static int finish(enum exit_code code)
 {
-    errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return (int)code;
-    int why = errno;
     if (!reader_left())
-        fprintf(stderr, "pimsim: could not write to standard output%s%s\n", why ? ": " : "",
-                why ? strerror(why) : "");
+        fputs("pimsim: could not write to standard output\n", stderr);
     return EXIT_ENVIRONMENT;
 }
 
