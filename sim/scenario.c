@@ -149,9 +149,9 @@ static bool expect_list(struct parser *p, uint32_t node, size_t max, struct err 
     if (!json_expect(&p->doc, node, JSON_ARRAY, err))
         return false;
     size_t count = json_count(&p->doc, node);
-    if (count > 0 && count <= max)
-        return true;
-    return json_error(&p->doc, node, err, "%zu entries, not between 1 and %zu", count, max);
+    if (count == 0)
+        return json_error(&p->doc, node, err, "this is empty");
+    return count <= max || json_error(&p->doc, node, err, "%zu entries are more than %zu", count, max);
 }
 
 /* ---- platforms, stream, pace ------------------------------------------------------------------- */
@@ -396,7 +396,7 @@ static bool read_rules(struct parser *p, uint32_t node, const struct member *m, 
 {
     (void)m;
     struct scenario *s = field;
-    if (!expect_list(p, node, STEPS_MAX, err))
+    if (!expect_list(p, node, SIZE_MAX, err))
         return false;
     s->rules = mem_alloc(json_count(&p->doc, node) * sizeof *s->rules);
     for (uint32_t n = json_first(&p->doc, node); n != JSON_NONE; n = json_next(&p->doc, n))
