@@ -149,9 +149,9 @@ static bool expect_list(struct parser *p, uint32_t node, size_t max, struct err 
     if (!json_expect(&p->doc, node, JSON_ARRAY, err))
         return false;
     size_t count = json_count(&p->doc, node);
-    if (count > 0 && count <= max)
-        return true;
-    return json_error(&p->doc, node, err, "%zu entries, not between 1 and %zu", count, max);
+    if (count == 0)
+        return json_error(&p->doc, node, err, "this is empty");
+    return count <= max || json_error(&p->doc, node, err, "%zu entries are more than %zu", count, max);
 }
 
 /* ---- platforms, stream, pace ------------------------------------------------------------------- */
@@ -396,7 +396,7 @@ static bool read_rules(struct parser *p, uint32_t node, const struct member *m, 
 {
     (void)m;
     struct scenario *s = field;
-    if (!expect_list(p, node, STEPS_MAX, err))
+    if (!expect_list(p, node, SIZE_MAX, err))
         return false;
     s->rules = mem_alloc(json_count(&p->doc, node) * sizeof *s->rules);
     for (uint32_t n = json_first(&p->doc, node); n != JSON_NONE; n = json_next(&p->doc, n))
@@ -574,21 +574,40 @@ static bool unknown_name(const struct data *data, const char *name, struct err *
     return false;
 }
 
+static bool add_from_disk(struct sources *all, const char *path, bool *found, struct err *err)
+{
+    struct stat st;
+    *found = stat(path, &st) == 0;
+    if (*found && S_ISDIR(st.st_mode))
+        return add_folder(all, path, err);
+    if (*found)
+        add_source(all, path, true);
+    return true;
+}
+
 static bool add_named(struct sources *all, const struct data *data, const char *name, struct err *err)
 {
-    if (add_from_data(all, data, name, false))
+    bool found = add_from_data(all, data, name, false) > 0;
+    if (!found && !add_from_disk(all, name, &found, err))
+        return false;
+    if (found)
         return true;
-    struct stat st;
-    if (stat(name, &st) == 0) {
-        if (S_ISDIR(st.st_mode))
-            return add_folder(all, name, err);
-        add_source(all, name, true);
-        return true;
-    }
-    size_t found = add_from_data(all, data, name, true);
-    if (found > 1)
+    size_t suites = add_from_data(all, data, name, true);
+    if (suites > 1)
         return err_set(err, "\"%s\" is in several suites; say which, as SUITE/%s", name, name);
-    return found || unknown_name(data, name, err);
+    return suites == 1 || unknown_name(data, name, err);
+}
+
+/* The name without the slashes that a shell's completion leaves at its end. */
+static bool add_argument(struct sources *all, const struct data *data, const char *argument, struct err *err)
+{
+    size_t len = strlen(argument);
+    while (len > 1 && argument[len - 1] == '/')
+        len--;
+    char *name = mem_text_n(argument, len);
+    bool ok = add_named(all, data, name, err);
+    free(name);
+    return ok;
 }
 
 static bool read_source(struct source *source, struct data *data, scenario_rule_fn *rule_known,
@@ -609,7 +628,8 @@ static bool read_source(struct source *source, struct data *data, scenario_rule_
 static int by_name(const void *a, const void *b)
 {
     const struct source *x = a, *y = b;
-    return strcmp(x->scenario->name, y->scenario->name);
+    int order = strcmp(x->scenario->name, y->scenario->name);
+    return order ? order : strcmp(x->file, y->file);
 }
 
 static bool sort_sources(struct sources *all, struct err *err)
@@ -617,9 +637,9 @@ static bool sort_sources(struct sources *all, struct err *err)
     if (all->count)
         qsort(all->items, all->count, sizeof *all->items, by_name);
     for (size_t i = 1; i < all->count; i++)
-        if (by_name(&all->items[i - 1], &all->items[i]) == 0)
-            return err_set(err, "two scenarios are called \"%s\": %s and %s", all->items[i].scenario->name,
-                           all->items[i - 1].file, all->items[i].file);
+        if (strcmp(all->items[i - 1].scenario->name, all->items[i].scenario->name) == 0)
+            return err_set(err, "two scenarios are called \"%s\": in %s and in %s",
+                           all->items[i].scenario->name, all->items[i - 1].file, all->items[i].file);
     return true;
 }
 
@@ -632,7 +652,7 @@ bool suite_load(struct suite *suite, struct data *data, const char *const *names
     if (count == 0)
         add_from_data(&all, data, NULL, false);
     for (size_t i = 0; ok && i < count; i++)
-        ok = add_named(&all, data, names[i], err);
+        ok = add_argument(&all, data, names[i], err);
     for (size_t i = 0; ok && i < all.count; i++)
         ok = read_source(&all.items[i], data, rule_known, err);
     ok = ok && sort_sources(&all, err);

@@ -1,0 +1,219 @@
+"""The published schema and the program's own reader agree: every shipped scenario is valid, what the
+schema refuses `pimsim plan` refuses (exit 2, with a message), and odd but valid files pass both."""
+
+import copy
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import jsonschema
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PIMSIM = os.environ.get("PIMSIM", str(ROOT / "build" / "pimsim"))
+SCENARIOS = sorted(p for p in (ROOT / "scenarios").rglob("*.json") if not p.name.endswith(".schema.json"))
+SCHEMA = json.loads((ROOT / "scenarios" / "scenario.schema.json").read_text())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def without_comments(text):
+    """Blank out comments; strings are left alone."""
+    part = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.S)
+    return part.sub(lambda m: m.group() if m.group()[0] == '"' else " ", text)
+
+
+def plan(path, platform="aep"):
+    return subprocess.run(
+        [PIMSIM, "plan", str(path), "--platform", platform, "--seed", "1"],
+        capture_output=True, text=True, timeout=30, cwd=path.parent,
+    )
+
+
+BASE = {
+    "title": "t",
+    "story": "s",
+    "stream": [{"event": "product.updated"}],
+    "rules": ["ack/deadline"],
+}
+GONE = object()
+
+
+def scenario(**changes):
+    made = copy.deepcopy(BASE)
+    for key, value in changes.items():
+        if value is GONE:
+            del made[key]
+        else:
+            made[key] = value
+    return made
+
+
+def stream(*steps, **changes):
+    return scenario(stream=list(steps), **changes)
+
+
+def pace(**members):
+    return scenario(pace=members)
+
+
+def fault(name, **members):
+    return scenario(pace={"rate": 10}, faults=[{name: members}])
+
+
+BAD = {
+    "not an object": [],
+    "an unknown key": scenario(faluts=[]),
+    "no title": scenario(title=GONE),
+    "no story": scenario(story=GONE),
+    "no stream": scenario(stream=GONE),
+    "no rules": scenario(rules=GONE),
+    "an empty title": scenario(title=""),
+    "a title of two lines": scenario(title="a\nb"),
+    "a story that is a list": scenario(story=["a", "b"]),
+    "a schema that is no string": scenario(**{"$schema": 1}),
+    "an unknown platform": scenario(platforms=["apo"]),
+    "no platform": scenario(platforms=[]),
+    "a platform twice": scenario(platforms=["aep", "aep"]),
+    "platforms as a string": scenario(platforms="aep"),
+    "an empty stream": stream(),
+    "a step without anything": stream({}),
+    "a step with an unknown key": stream({"event": "product.updated", "entitis": 2}),
+    "a step that is a string": stream("product.updated"),
+    "an event without a name": stream({"event": ""}),
+    "an event that is null": stream({"event": None}),
+    "no entities": stream({"event": "product.updated", "entities": 0}),
+    "too many entities": stream({"event": "product.updated", "entities": 1000001}),
+    "half a time": stream({"event": "product.updated", "times": 1.5}),
+    "negative times": stream({"event": "product.updated", "times": -1}),
+    "catalog as a word": stream({"event": "product.updated", "catalog": "yes"}),
+    "an unknown check": stream({"check": "reachable"}),
+    "a check with an event": stream({"check": "reachability", "event": "product.updated"}),
+    "a type that one platform lacks": stream({"event": "com.akeneo.pim.v1.family.created"}),
+    "a delta on the Events API": stream(
+        {"event": "com.akeneo.pim.v1.product.updated.delta"}, platforms=["events-api", "aep"]
+    ),
+    "a family from the catalogue": stream(
+        {"event": "com.akeneo.pim.v1.family.created", "catalog": True}, platforms=["aep"]
+    ),
+    "a pace that is a number": scenario(pace=10),
+    "a rate of nothing": pace(rate=0),
+    "a rate that nobody sends": pace(rate=100001),
+    "a rate in another word": pace(rate="max"),
+    "a rate that is true": pace(rate=True),
+    "rate and concurrency": pace(rate=10, concurrency=10),
+    "no concurrency": pace(concurrency=0),
+    "too much concurrency": pace(concurrency=1001),
+    "a batch of eleven": pace(batch=11),
+    "a ramp to nowhere": pace(ramp="10s"),
+    "a ramp without a unit": pace(rate=10, ramp="10"),
+    "a ramp that is a number": pace(rate=10, ramp=10),
+    "an unknown key of the pace": pace(rates=10),
+    "no faults": scenario(faults=[]),
+    "a fault that is a string": scenario(faults=["drop"]),
+    "an empty fault": scenario(faults=[{}]),
+    "two faults in one": scenario(faults=[{"drop": {}, "delay": {}}]),
+    "an unknown fault": fault("dupe"),
+    "a fault's value that is a number": scenario(faults=[{"drop": 0.5}]),
+    "seventeen faults": scenario(faults=[{"drop": {"share": 0.01}}] * 17),
+    "a share over 1": fault("drop", share=1.5),
+    "a share under 0": fault("drop", share=-0.1),
+    "a key of another fault": fault("drop", after="1s"),
+    "over on a delay": fault("delay", over="1s"),
+    "how on a duplicate": fault("duplicate", how="copy"),
+    "a duration in words": fault("delay", after="5 minutes"),
+    "half a duration": fault("delay", after="1.5s"),
+    "a range without an end": fault("delay", after="1s.."),
+    "a range of three": fault("delay", after="1s..2s..3s"),
+    "a window of one": fault("reorder", window=1),
+    "a window too wide": fault("burst", window=1001),
+    "a burst without a rate": scenario(faults=[{"burst": {}}]),
+    "a burst with concurrency": scenario(pace={"concurrency": 5}, faults=[{"burst": {}}]),
+    "an unknown way to forge": fault("forge", how="randm"),
+    "another fault's way": fault("malform", how="stale"),
+    "no way": fault("forge", how=[]),
+    "a way twice": fault("forge", how=["stale", "stale"]),
+    "no rule": scenario(rules=[]),
+    "a rule twice": scenario(rules=["ack/load", "ack/load"]),
+    "an unknown rule": scenario(rules=["ack/dedline"]),
+    "a rule that is a number": scenario(rules=[1]),
+}
+
+GOOD = {
+    "the least": scenario(),
+    "a schema somewhere": scenario(**{"$schema": "https://example.com/s.json"}),
+    "every letter": scenario(title="Été 夏 🌞", story='"quotes" \\ and // no comment'),
+    "platforms the other way round": scenario(platforms=["aep", "events-api"]),
+    "only a check": stream({"check": "reachability"}),
+    "everything": stream({"event": "*", "entities": 1, "times": 1}),
+    "AEP's name of a type that both have": stream({"event": "com.akeneo.pim.v1.product.updated"}),
+    "AEP's own": stream({"event": "com.akeneo.pim.v1.family.created", "catalog": False}, platforms=["aep"]),
+    "a delta from the catalogue": stream(
+        {"event": "com.akeneo.pim.v1.product.updated.delta", "catalog": True}, platforms=["aep"]
+    ),
+    "a slow pace": pace(rate=0.01, batch=10, ramp="0"),
+    "an empty pace": pace(),
+    "a fault at all defaults": fault("duplicate"),
+    "a fault that never strikes": fault("drop", share=0),
+    "a range of nothing": fault("delay", after="0..0ms"),
+    "a burst at the top": scenario(pace={"rate": "top"}, faults=[{"burst": {"share": 0.01, "window": 2}}]),
+    "sixteen faults": scenario(faults=[{"drop": {"share": 0.01}}] * 16),
+    "all ways but one": fault("forge", how=SCHEMA["$defs"]["forge-how"]["enum"][1:]),
+}
+
+
+def test_the_schema_is_a_schema():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_a_shipped_scenario_is_valid_and_can_be_planned(path):
+    read = json.loads(without_comments(path.read_text()))
+    VALIDATOR.validate(read)
+    assert (path.parent / read["$schema"]).resolve() == ROOT / "scenarios" / "scenario.schema.json"
+    for platform in read.get("platforms", ["events-api", "aep"]):
+        planned = plan(path, platform)
+        assert planned.returncode == 0, planned.stderr
+        assert planned.stdout
+
+
+def test_the_readme_example_is_valid():
+    text = (ROOT / "scenarios" / "README.md").read_text()
+    for example in re.findall(r"```json\n(.*?)```", text, re.S):
+        VALIDATOR.validate(json.loads(without_comments(example)))
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_schema_and_the_program_refuse(name, tmp_path):
+    assert not VALIDATOR.is_valid(BAD[name]), "the schema takes it"
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(BAD[name]))
+    planned = plan(path)
+    assert planned.returncode == 2, planned.stderr
+    assert "bad.json: " in planned.stderr
+    assert planned.stdout == ""
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_the_schema_and_the_program_take(name, tmp_path):
+    VALIDATOR.validate(GOOD[name])
+    path = tmp_path / "good.json"
+    path.write_text(json.dumps(GOOD[name]))
+    planned = plan(path)
+    assert planned.returncode == 0, planned.stderr
+
+
+def test_what_a_schema_cannot_say_the_program_refuses(tmp_path):
+    path = tmp_path / "bad.json"
+    for text in (
+        '{"title": "a", "title": "b", "story": "s", "stream": [{"event": "*"}], "rules": ["ack/load"]}',
+        json.dumps(fault("delay", after="2s..1s")),
+        json.dumps(fault("delay", after="25h")),
+        json.dumps(stream({"event": "product.updatd"})),
+        json.dumps(BASE)[:-1],
+    ):
+        path.write_text(text)
+        planned = plan(path)
+        assert planned.returncode == 2, f"{text}: {planned.stderr}"
+        assert "bad" in planned.stderr
