@@ -559,6 +559,18 @@ static size_t utf8_get(const unsigned char *p, size_t len, uint32_t *code)
     return need;
 }
 
+bool json_is_utf8(struct span text)
+{
+    uint32_t code;
+    for (size_t i = 0, n; i < text.len; i += n) {
+        const unsigned char *p = (const unsigned char *)text.data + i;
+        n = utf8_get(p, text.len - i, &code);
+        if (n == 1 && *p >= 0x80)
+            return false;
+    }
+    return true;
+}
+
 static void put_u(struct buf *out, const struct json_style *style, uint32_t unit)
 {
     const char *digits = style->upper_hex ? "0123456789ABCDEF" : "0123456789abcdef";

@@ -89,6 +89,7 @@ struct json_style {
 extern const struct json_style JSON_STYLE_PHP;   /* json_encode with default flags */
 extern const struct json_style JSON_STYLE_PLAIN; /* UTF-8 as it is */
 
+bool json_is_utf8(struct span text);
 /* One string with its quotes. Invalid UTF-8 becomes U+FFFD. */
 void json_put_string(struct buf *out, const struct json_style *style, struct span text);
 /* A double as PHP writes it (serialize_precision -1): 0.1, 10.0 is 10, 1e25 is 1.0e+25. */
