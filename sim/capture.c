@@ -136,7 +136,8 @@ static void bound_body(struct capture *capture, struct span rest)
                  len < rest.len ? ": the rest was left out" : ": it is cut, or was changed");
 }
 
-bool capture_parse(struct capture *capture, const char *name, struct span text, struct err *err)
+bool capture_parse(struct capture *capture, const char *name, struct span text, const struct span *body,
+                   struct err *err)
 {
     *capture = (struct capture){0};
     buf_init(&capture->unchunked, FILE_BYTES_MAX);
@@ -144,7 +145,7 @@ bool capture_parse(struct capture *capture, const char *name, struct span text, 
         return err_set(err, "%s: this is an answer, not a request", name);
     if (!parse_headers(capture, name, &text, err))
         return false;
-    bound_body(capture, text);
+    bound_body(capture, body ? *body : text);
     return true;
 }
 

@@ -22,8 +22,10 @@ struct capture {
     char note[160];       /* "" when there is nothing to say */
 };
 
-/* name is for messages: a file's name. capture_reset is needed only after success. */
-bool capture_parse(struct capture *capture, const char *name, struct span text, struct err *err) MUST_USE;
+/* name is for messages: a file's name. body: what was captured apart from the headers, or NULL when it
+ * follows them in the text. capture_reset is needed only after success. */
+bool capture_parse(struct capture *capture, const char *name, struct span text, const struct span *body,
+                   struct err *err) MUST_USE;
 void capture_reset(struct capture *capture);
 /* The first header of that name, in any case; NULL when there is none. */
 const struct span *capture_header(const struct capture *capture, const char *name);

@@ -561,15 +561,12 @@ static size_t utf8_get(const unsigned char *p, size_t len, uint32_t *code)
 
 bool json_is_utf8(struct span text)
 {
-    const unsigned char *p = (const unsigned char *)text.data;
-    size_t len = text.len;
-    while (len) {
-        uint32_t code;
-        size_t n = *p < 0x80 ? 1 : utf8_get(p, len, &code);
+    uint32_t code;
+    for (size_t i = 0, n; i < text.len; i += n) {
+        const unsigned char *p = (const unsigned char *)text.data + i;
+        n = utf8_get(p, text.len - i, &code);
         if (n == 1 && *p >= 0x80)
             return false;
-        p += n;
-        len -= n;
     }
     return true;
 }

@@ -14,7 +14,7 @@ static struct capture parse(const char *text, size_t len)
 {
     struct capture capture;
     struct err err;
-    assert_true(capture_parse(&capture, "file", (struct span){text, len}, &err));
+    assert_true(capture_parse(&capture, "file", (struct span){text, len}, NULL, &err));
     return capture;
 }
 #define PARSE(text) parse(text, sizeof(text) - 1)
@@ -80,6 +80,17 @@ static void test_capture_respects_content_length(void **state)
     capture_reset(&c);
 }
 
+static void test_capture_takes_the_body_from_elsewhere(void **state)
+{
+    (void)state;
+    struct capture c;
+    struct err err;
+    struct span body = span_of("body\n");
+    assert_true(capture_parse(&c, "file", span_of("Content-Length: 4\n\n"), &body, &err));
+    assert_span(c.body, "body");
+    capture_reset(&c);
+}
+
 static void test_capture_keeps_nul_bytes(void **state)
 {
     (void)state;
@@ -111,14 +122,14 @@ static void test_capture_names_what_is_no_request(void **state)
     (void)state;
     struct capture c;
     struct err err;
-    assert_false(capture_parse(&c, "file", span_of("X-A: 1\n{\"a\":1}\n"), &err));
+    assert_false(capture_parse(&c, "file", span_of("X-A: 1\n{\"a\":1}\n"), NULL, &err));
     assert_non_null(strstr(err.text, "file: line 2"));
-    assert_false(capture_parse(&c, "file", span_of("HTTP/1.1 200 OK\n\n"), &err));
+    assert_false(capture_parse(&c, "file", span_of("HTTP/1.1 200 OK\n\n"), NULL, &err));
     assert_non_null(strstr(err.text, "an answer"));
     char many[2048] = "";
     for (size_t i = 0; i <= CAPTURE_HEADERS_MAX; i++)
         strcat(many, "X: y\n");
-    assert_false(capture_parse(&c, "file", span_of(many), &err));
+    assert_false(capture_parse(&c, "file", span_of(many), NULL, &err));
     assert_non_null(strstr(err.text, "100 headers"));
 }
 
@@ -129,6 +140,7 @@ int main(void)
         cmocka_unit_test(test_capture_takes_bare_line_feeds_and_no_request_line),
         cmocka_unit_test(test_capture_takes_headers_alone),
         cmocka_unit_test(test_capture_respects_content_length),
+        cmocka_unit_test(test_capture_takes_the_body_from_elsewhere),
         cmocka_unit_test(test_capture_keeps_nul_bytes),
         cmocka_unit_test(test_capture_joins_chunks),
         cmocka_unit_test(test_capture_names_what_is_no_request),

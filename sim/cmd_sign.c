@@ -1,0 +1,531 @@
+/* sign: print requests as the platform would send them.
+ *
+ * Everything is a function of the options and a seed, so that a sample can be had again: with --seed and
+ * without --timestamp the moment is the start of 2026. Results go through stdio's buffer; main tells when
+ * they did not arrive. */
+#include "clock.h"
+#include "cmd.h"
+#include "limits.h"
+#include "message.h"
+#include "rng.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEEDED_MOMENT_US INT64_C(1767225600000000) /* 2026-01-01T00:00:00Z */
+#define ENTITY_AGE_US    (INT64_C(30) * 86400 * 1000000)
+#define CURL_BODY_MAX    100000u /* the kernel takes 128 KiB an argument */
+#define KEYS_MAX         1000u   /* candidates for a "did you mean" */
+#define HEADER_NAME_MAX  128     /* as AEP allows for custom headers */
+
+/* --set: a pointer into the event and the value, spelled as the platform spells it. */
+struct edit {
+    char *pointer;
+    struct buf value;
+};
+
+struct target {
+    struct span host, path; /* the path may lack its first slash */
+};
+
+struct sampler {
+    const struct options *options;
+    const struct profile *profile;
+    struct settings settings;
+    struct data *data;
+    struct fixture *fixture; /* NULL for --body and for the Test button */
+    struct composer *composer;
+    struct edit *edits;
+    size_t edit_count;
+    struct target target;
+    uint64_t seed;
+    int64_t wall_us;
+    bool test;           /* the Test button's request */
+    struct buf captured; /* --body */
+    struct buf event, scratch;
+    struct json_doc doc;
+    struct message message;
+};
+
+/* ---- edits -------------------------------------------------------------------------------------- */
+
+static bool read_edit(const struct profile *profile, const char *text, struct edit *edit, struct err *err)
+{
+    const char *equals = strchr(text, '=');
+    if (*text != '/' || !equals)
+        return err_set(err, "--set %s: write /pointer=value", text);
+    edit->pointer = mem_text_n(text, (size_t)(equals - text));
+    buf_init(&edit->value, BODY_BYTES_MAX);
+    struct json_style style = *profile->style;
+    style.php_arrays = false; /* who writes {} means it */
+    struct span value = span_of(equals + 1);
+    struct json_doc doc = {0};
+    struct err ignored;
+    if (!json_parse(&doc, "value", value, JSON_STRICT, &ignored) ||
+        !json_respell(&doc, JSON_ROOT, &style, &edit->value, &ignored)) {
+        buf_clear(&edit->value);
+        json_put_string(&edit->value, &style, value);
+    }
+    json_reset(&doc);
+    return buf_ok(&edit->value) || err_set(err, "--set %s: the value is too large", edit->pointer);
+}
+
+/* A pointer's word with its ~0 and ~1 decoded. */
+static void put_decoded(struct buf *out, const char *word)
+{
+    for (; *word && *word != '/'; word++) {
+        bool escape = word[0] == '~' && (word[1] == '0' || word[1] == '1');
+        buf_putc(out, !escape ? *word : word[1] == '0' ? '~' : '/');
+        word += escape;
+    }
+}
+
+/* Say how far the pointer gets, and which member was perhaps meant. */
+static bool no_such_place(struct sampler *s, const char *pointer, struct err *err)
+{
+    char *known = mem_text(pointer);
+    do
+        *strrchr(known, '/') = '\0';
+    while (*known && json_pointer(&s->doc, known) == JSON_NONE);
+    uint32_t node = json_pointer(&s->doc, known);
+    struct buf word;
+    buf_init(&word, 1024);
+    put_decoded(&word, pointer + strlen(known) + 1);
+    char *keys[KEYS_MAX];
+    size_t count = 0;
+    if (json_type(&s->doc, node) == JSON_OBJECT)
+        for (uint32_t n = json_first(&s->doc, node); n != JSON_NONE && count < KEYS_MAX;
+             n = json_next(&s->doc, n)) {
+            struct span key = json_key(&s->doc, n, &s->scratch);
+            keys[count++] = mem_text_n(key.data, key.len);
+        }
+    const char *nearest = word_nearest(buf_text(&word), (const char *const *)keys, count);
+    err_set(err, "--set %s: the event has no \"%s\" in %s%s%s%s", pointer, buf_text(&word),
+            *known ? known : "itself", nearest ? " (did you mean " : "", nearest ? nearest : "",
+            nearest ? "?)" : "");
+    while (count)
+        free(keys[--count]);
+    buf_reset(&word);
+    free(known);
+    return false;
+}
+
+/* Replace bytes start … end of the event. */
+static void splice(struct sampler *s, size_t start, size_t end, struct span with)
+{
+    struct buf old = s->event;
+    buf_clear(&s->scratch);
+    buf_put(&s->scratch, old.data, start);
+    buf_put_span(&s->scratch, with);
+    buf_put(&s->scratch, old.data + end, old.len - end);
+    s->event = s->scratch;
+    s->scratch = old;
+}
+
+/* Add a member to the object that the pointer's last word is missing in. PHP writes an empty object as
+ * an empty array, which becomes an object again. */
+static bool add_member(struct sampler *s, const struct edit *edit, struct err *err)
+{
+    const char *word = strrchr(edit->pointer, '/') + 1;
+    char *parent = mem_text_n(edit->pointer, (size_t)(word - 1 - edit->pointer));
+    uint32_t node = json_pointer(&s->doc, parent);
+    free(parent);
+    bool empty = json_count(&s->doc, node) == 0;
+    bool empty_array = s->profile->style->php_arrays && json_type(&s->doc, node) == JSON_ARRAY && empty;
+    if (json_type(&s->doc, node) != JSON_OBJECT && !empty_array)
+        return no_such_place(s, edit->pointer, err);
+    size_t start = s->doc.nodes[node].start, end = s->doc.nodes[node].end;
+    struct buf key, object;
+    buf_init(&key, 1024);
+    buf_init(&object, BODY_BYTES_MAX);
+    put_decoded(&key, word);
+    buf_putc(&object, '{');
+    buf_put(&object, s->event.data + start + 1, end - start - 2);
+    buf_puts(&object, empty ? "" : ",");
+    json_put_string(&object, s->profile->style, buf_span(&key));
+    buf_putc(&object, ':');
+    buf_put_span(&object, buf_span(&edit->value));
+    buf_putc(&object, '}');
+    splice(s, start, end, buf_span(&object));
+    buf_reset(&key);
+    buf_reset(&object);
+    return true;
+}
+
+static bool apply_edits(struct sampler *s, struct err *err)
+{
+    for (size_t i = 0; i < s->edit_count; i++) {
+        const struct edit *edit = &s->edits[i];
+        if (!json_parse(&s->doc, "event", buf_span(&s->event), JSON_STRICT, err))
+            return false;
+        uint32_t node = json_pointer(&s->doc, edit->pointer);
+        if (node != JSON_NONE)
+            splice(s, s->doc.nodes[node].start, s->doc.nodes[node].end, buf_span(&edit->value));
+        else if (!add_member(s, edit, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- one request -------------------------------------------------------------------------------- */
+
+static void render_event(struct sampler *s, uint64_t index)
+{
+    const struct event_type *type = fixture_type(s->fixture);
+    bool created = type->change == CHANGE_CREATED;
+    struct event_identity identity = {
+        .time_us = s->wall_us,
+        .created_us = created ? s->wall_us : s->wall_us - ENTITY_AGE_US,
+        .subject = s->settings.subject,
+        .source = s->settings.source,
+        .version = created ? 0 : 1,
+    };
+    if (s->options->event_id)
+        snprintf(identity.id, sizeof identity.id, "%s", s->options->event_id);
+    else if (s->profile->id == PLATFORM_AEP)
+        rng_uuid7(s->seed, "event", index, s->wall_us, identity.id);
+    else
+        rng_uuid4(s->seed, "event", index, identity.id);
+    rng_uuid4(s->seed, "entity", index, identity.entity.uuid);
+    snprintf(identity.entity.code, sizeof identity.entity.code, "sample-%08x",
+             (unsigned)(rng_hash(s->seed, "entity", index) & 0xffffffff));
+    buf_clear(&s->event);
+    event_render(s->fixture, NULL, &identity, &s->event);
+}
+
+static bool compose(struct sampler *s, uint64_t index, struct err *err)
+{
+    struct message *message = &s->message;
+    if (s->test) {
+        message_reachability(s->composer, message, s->wall_us);
+        return true;
+    }
+    if (s->fixture) {
+        render_event(s, index);
+        if (!apply_edits(s, err))
+            return false;
+        message_begin(s->composer, message);
+        buf_put_span(message_event(s->composer, message), buf_span(&s->event));
+        message_end(s->composer, message);
+    } else {
+        buf_clear(&message->body);
+        buf_put_span(&message->body, buf_span(&s->captured));
+    }
+    if (!buf_ok(&message->body))
+        return err_set(err, "the body is larger than %u bytes", BODY_BYTES_MAX);
+    message_sign(s->composer, message, VARIANT_NONE, s->wall_us);
+    return true;
+}
+
+/* ---- its forms ---------------------------------------------------------------------------------- */
+
+static void put_lines(const struct message *message, const char *line_end, struct buf *out)
+{
+    for (size_t i = 0; i < message->header_count; i++) {
+        buf_puts(out, message_header(message, i));
+        buf_puts(out, line_end);
+    }
+}
+
+static void put_http(const struct sampler *s, struct buf *out)
+{
+    const struct message *m = &s->message;
+    buf_printf(out, "%s %s%.*s HTTP/1.1\r\nHost: %.*s\r\n", m->method,
+               s->target.path.len && s->target.path.data[0] == '/' ? "" : "/", (int)s->target.path.len,
+               s->target.path.data, (int)s->target.host.len, s->target.host.data);
+    put_lines(m, "\r\n", out);
+    buf_printf(out, "Content-Length: %zu\r\n\r\n", m->body.len);
+    buf_put_span(out, buf_span(&m->body));
+}
+
+static void put_headers(const struct sampler *s, struct buf *out)
+{
+    put_lines(&s->message, "\n", out);
+}
+
+static void put_body(const struct sampler *s, struct buf *out)
+{
+    buf_put_span(out, buf_span(&s->message.body));
+}
+
+/* One word of a POSIX shell. */
+static void put_word(struct buf *out, struct span word)
+{
+    buf_putc(out, '\'');
+    for (size_t i = 0; i < word.len; i++)
+        if (word.data[i] == '\'')
+            buf_puts(out, "'\\''");
+        else
+            buf_putc(out, word.data[i]);
+    buf_putc(out, '\'');
+}
+
+static void put_option(struct buf *out, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    buf_printf(out, " %s ", name);
+    put_word(out, span_of(value));
+}
+
+/* The command that prints this body again, for a pipe. */
+static void put_again(const struct sampler *s, struct buf *out)
+{
+    const struct options *o = s->options;
+    buf_puts(out, "pimsim sign ");
+    put_word(out, span_of(o->args.items[0]));
+    buf_printf(out, " -p %s --seed %llu --timestamp %lld", platform_names[s->profile->id],
+               (unsigned long long)s->seed, (long long)(s->wall_us / 1000000));
+    put_option(out, "--event-id", o->event_id);
+    put_option(out, "--pim-version", o->pim_version);
+    put_option(out, "--source", o->source);
+    put_option(out, "--subject", o->subject);
+    put_option(out, "--data", o->data);
+    for (size_t i = 0; i < o->set.count; i++)
+        put_option(out, "--set", o->set.items[i]);
+    buf_puts(out, " --as body | ");
+}
+
+static void put_curl(const struct sampler *s, struct buf *out)
+{
+    struct span body = buf_span(&s->message.body);
+    bool file = s->options->body && strcmp(s->options->body, "-") != 0;
+    /* curl reads what starts with @ from a file, and no argument holds a NUL. */
+    bool in_word =
+        body.len <= CURL_BODY_MAX && !memchr(body.data, '\0', body.len) && !(body.len && *body.data == '@');
+    if (!in_word && s->fixture)
+        put_again(s, out);
+    buf_puts(out, "curl -i ");
+    put_word(out, span_of(s->options->sign_url));
+    for (size_t i = 0; i < s->message.header_count; i++) {
+        struct span line = span_of(message_header(&s->message, i));
+        buf_puts(out, " \\\n  -H ");
+        put_word(out, line);
+    }
+    buf_puts(out, " \\\n  --data-binary ");
+    if (in_word) {
+        put_word(out, body);
+    } else if (file) {
+        buf_putc(out, '@');
+        put_word(out, span_of(s->options->body));
+    } else {
+        buf_puts(out, "@-");
+        if (!s->fixture)
+            fputs("pimsim sign: the body is no argument for a shell: pipe it into this command again\n",
+                  stderr);
+    }
+    buf_putc(out, '\n');
+}
+
+static void put_base64(struct buf *out, struct span bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        uint32_t group = 0;
+        for (size_t j = i; j < i + 3; j++)
+            group = group << 8 | (j < bytes.len ? (unsigned char)bytes.data[j] : 0u);
+        for (size_t j = 0; j < 4; j++)
+            buf_putc(out, i + j <= bytes.len ? digits[group >> (18 - 6 * j) & 63] : '=');
+    }
+}
+
+static void put_json(const struct sampler *s, struct buf *out)
+{
+    const struct message *m = &s->message;
+    struct json_writer w;
+    json_begin(&w, out, false);
+    json_open(&w, NULL, '{');
+    json_put(&w, "method", m->method);
+    json_put(&w, "url", s->options->sign_url);
+    json_open(&w, "headers", '{');
+    for (size_t i = 0; i < m->header_count; i++) {
+        const char *line = message_header(m, i), *colon = strchr(line, ':');
+        char name[HEADER_NAME_MAX + 1];
+        snprintf(name, sizeof name, "%.*s", (int)(colon - line), line);
+        json_put(&w, name, colon + 1 + strspn(colon + 1, " "));
+    }
+    json_close(&w, '}');
+    if (json_is_utf8(buf_span(&m->body))) {
+        json_put_bytes(&w, "body", buf_span(&m->body));
+    } else {
+        struct buf text;
+        buf_init(&text, BODY_BYTES_MAX * 2u);
+        put_base64(&text, buf_span(&m->body));
+        json_put_bytes(&w, "body_base64", buf_span(&text));
+        buf_reset(&text);
+    }
+    json_close(&w, '}');
+    buf_putc(out, '\n');
+}
+
+typedef void form_fn(const struct sampler *s, struct buf *out);
+
+static form_fn *find_form(const struct options *options)
+{
+    static const struct {
+        const char *name;
+        form_fn *put;
+    } forms[] = {{"http", put_http},
+                 {"curl", put_curl},
+                 {"headers", put_headers},
+                 {"body", put_body},
+                 {"json", put_json}};
+    for (size_t i = 0; i < COUNT_OF(forms); i++)
+        if (strcmp(options->as, forms[i].name) == 0)
+            return options->count && forms[i].put == put_http ? put_json : forms[i].put;
+    return NULL;
+}
+
+/* ---- the options -------------------------------------------------------------------------------- */
+
+static bool check_usage(const struct options *o, struct err *err)
+{
+    bool event = o->args.count > 0, test = event && strcmp(o->args.items[0], "test") == 0;
+    bool body_only = strcmp(o->as, "body") == 0;
+    if (event == !!o->body)
+        return err_set(err, "give an EVENT (pimsim list events) or --body FILE");
+    if (!o->secret && !body_only)
+        return err_set(err, "no secret: give --secret, PIMSIM_SECRET, or \"secret\" in pimsim.json");
+    if ((test || !event) && (o->set.count || o->event_id))
+        return err_set(err, "--set and --event-id change an event, and %s is none", test ? "test" : "--body");
+    if (o->count && strcmp(o->as, "http") != 0 && strcmp(o->as, "json") != 0)
+        return err_set(err, "--count prints JSON: leave out --as %s", o->as);
+    if (o->count && o->event_id)
+        return err_set(err, "--count gives every sample an id of its own: leave out --event-id");
+    if (o->event_id && strlen(o->event_id) != UUID_SIZE - 1)
+        return err_set(err, "--event-id: \"%s\" is no UUID (--set takes any value)", o->event_id);
+    return true;
+}
+
+static bool read_target(const char *url, struct target *target, struct err *err)
+{
+    const char *host = strstr(url, "://");
+    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        return err_set(err, "--target %s: no http:// or https:// URL", url);
+    for (const char *c = url; *c; c++)
+        if (*c <= ' ' || *c > '~')
+            return err_set(err, "--target: a URL holds no spaces and nothing but ASCII");
+    host += 3;
+    size_t len = strcspn(host, "/?#");
+    const char *user_end = memrchr(host, '@', len);
+    target->path = (struct span){host + len, strcspn(host + len, "#")};
+    if (user_end) {
+        len -= (size_t)(user_end + 1 - host);
+        host = user_end + 1;
+    }
+    target->host = (struct span){host, len};
+    return len > 0 || err_set(err, "--target %s: no host", url);
+}
+
+static bool check_header(const char *line, struct err *err)
+{
+    size_t name = strcspn(line, ":");
+    bool ok = name > 0 && name <= HEADER_NAME_MAX && line[name] == ':';
+    for (const char *c = line; *c && ok; c++)
+        ok = (unsigned char)*c >= ' ' && *c != 127 && (*c != ' ' || c > line + name);
+    return ok || err_set(err, "--header %s: write 'Name: value'", line);
+}
+
+static bool read_settings(struct sampler *s, struct err *err)
+{
+    const struct options *o = s->options;
+    for (size_t i = 0; i < o->header.count; i++)
+        if (!check_header(o->header.items[i], err))
+            return false;
+    s->settings = (struct settings){
+        .secret = span_of(o->secret),
+        .secret_secondary = span_of(s->profile->secondary_header ? o->secret_secondary : NULL),
+        .content_type = o->content_type,
+        .source = o->source,
+        .subject = o->subject,
+        .headers = o->header.items,
+        .header_count = o->header.count,
+    };
+    while (strcmp(pim_version_names[s->settings.pim_version], o->pim_version) != 0)
+        s->settings.pim_version++;
+    s->seed = o->seed_set ? o->seed : rng_seed_fresh();
+    s->wall_us = o->seed_set ? SEEDED_MOMENT_US : clock_wall_us();
+    if (o->timestamp && !clock_parse(o->timestamp, &s->wall_us, err))
+        return err_wrap(err, "--timestamp");
+    return read_target(o->sign_url, &s->target, err);
+}
+
+static bool read_what(struct sampler *s, struct err *err)
+{
+    const struct options *o = s->options;
+    if (s->test)
+        return true;
+    if (o->body)
+        return buf_read_file(&s->captured, o->body, err);
+    if (!data_open(&s->data, o->data, err) ||
+        !fixture_load(&s->fixture, s->data, o->args.items[0], s->profile->id, s->settings.pim_version, err))
+        return false;
+    s->edits = mem_alloc(o->set.count * sizeof *s->edits);
+    for (size_t i = 0; i < o->set.count; i++) {
+        s->edit_count++;
+        if (!read_edit(s->profile, o->set.items[i], &s->edits[i], err))
+            return false;
+    }
+    return true;
+}
+
+static bool read_platform(struct sampler *s, struct err *err)
+{
+    const struct options *o = s->options;
+    enum platform_id id;
+    if (!cmd_platform(o, &id, err))
+        return false;
+    s->test = o->args.count && strcmp(o->args.items[0], "test") == 0;
+    if (s->test && !o->platform)
+        id = PLATFORM_EVENTS_API;
+    s->profile = profile_get(id);
+    if (s->test && !s->profile->reach_signed)
+        return err_set(err, "test is the Test button of the Events API; %s checks with %s, unsigned",
+                       s->profile->title, s->profile->reach_method);
+    return true;
+}
+
+static void free_sampler(struct sampler *s)
+{
+    message_reset(&s->message);
+    composer_free(s->composer);
+    fixture_free(s->fixture);
+    data_close(s->data);
+    for (size_t i = 0; i < s->edit_count; i++) {
+        free(s->edits[i].pointer);
+        buf_reset(&s->edits[i].value);
+    }
+    free(s->edits);
+    json_reset(&s->doc);
+    buf_reset(&s->captured);
+    buf_reset(&s->event);
+    buf_reset(&s->scratch);
+}
+
+bool cmd_sign(const struct options *options, enum exit_code *code, struct err *err)
+{
+    struct sampler s = {.options = options};
+    struct buf out;
+    buf_init(&s.captured, BODY_BYTES_MAX);
+    buf_init(&s.event, BODY_BYTES_MAX);
+    buf_init(&s.scratch, BODY_BYTES_MAX);
+    buf_init(&out, FILE_BYTES_MAX * 2u);
+    message_init(&s.message);
+    bool ok = check_usage(options, err) && read_platform(&s, err) && read_settings(&s, err) &&
+              read_what(&s, err) && composer_new(&s.composer, s.profile, &s.settings, err);
+    form_fn *put = find_form(options);
+    uint64_t count = options->count ? options->count : 1;
+    for (uint64_t i = 0; ok && i < count && !ferror(stdout); i++) {
+        ok = compose(&s, i, err);
+        if (!ok)
+            break;
+        buf_clear(&out);
+        put(&s, &out);
+        cmd_print(&out);
+    }
+    *code = EXIT_CONFORMS;
+    buf_reset(&out);
+    free_sampler(&s);
+    return ok;
+}
