@@ -406,3 +406,95 @@ void opts_help(enum command_bit command, struct buf *out)
         buf_putc(out, '\n');
     }
 }
+
+/* ---- the line that repeats a run -------------------------------------------------------------------------
+ */
+
+void opts_put_word(struct buf *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@%+";
+    if (*word && strspn(word, plain) == strlen(word)) {
+        buf_puts(out, word);
+        return;
+    }
+    buf_putc(out, '\'');
+    for (; *word; word++)
+        if (*word == '\'')
+            buf_puts(out, "'\\''");
+        else
+            buf_putc(out, *word);
+    buf_putc(out, '\'');
+}
+
+/* What decides how a run goes, in contrast to secrets, which are never shown, and where its results go. */
+static bool repeats(const struct row *row)
+{
+    static const int silent[] = {ROW_secret,      ROW_secret_secondary,
+                                 ROW_seed,        ROW_journal,
+                                 ROW_report_json, ROW_report_junit,
+                                 ROW_report_tap,  ROW_color,
+                                 ROW_format,      ROW_quiet,
+                                 ROW_verbose,     ROW_help};
+    for (size_t i = 0; i < COUNT_OF(silent); i++)
+        if (row == &rows[silent[i]])
+            return false;
+    return true;
+}
+
+static void put_text_option(const struct row *row, const char *value, struct buf *out)
+{
+    if (!value || (row->preset && strcmp(value, row->preset) == 0))
+        return;
+    buf_printf(out, " --%s ", row->name);
+    opts_put_word(out, value);
+}
+
+static void put_option(const struct row *row, const struct options *options, struct buf *out)
+{
+    const void *field = (const char *)options + row->offset;
+    char text[32];
+    switch (row->type) {
+    case TYPE_TEXT:
+    case TYPE_WORD:
+        put_text_option(row, *(const char *const *)field, out);
+        break;
+    case TYPE_FLAG:
+        if (*(const bool *)field)
+            buf_printf(out, " --%s", row->name);
+        break;
+    case TYPE_U64:
+        if (*(const uint64_t *)field) {
+            snprintf(text, sizeof text, "%" PRIu64, *(const uint64_t *)field);
+            put_text_option(row, text, out);
+        }
+        break;
+    case TYPE_DURATION:
+        if (*(const uint64_t *)field && *(const uint64_t *)field % 1000 == 0) {
+            uint64_t ms = *(const uint64_t *)field / 1000;
+            snprintf(text, sizeof text, "%" PRIu64 "%s", ms % 1000 ? ms : ms / 1000, ms % 1000 ? "ms" : "s");
+            put_text_option(row, text, out);
+        }
+        break;
+    case TYPE_LIST:
+        for (size_t i = 0; i < ((const struct text_list *)field)->count; i++)
+            put_text_option(row, ((const struct text_list *)field)->items[i], out);
+        break;
+    }
+}
+
+void opts_command_line(const struct options *options, enum command_bit command, uint64_t seed,
+                       struct buf *out)
+{
+    buf_puts(out, "pimsim ");
+    for (size_t i = 0; i < COUNT_OF(command_names); i++)
+        if (command == 1u << i)
+            buf_puts(out, command_names[i]);
+    for (size_t i = 0; i < options->args.count; i++) {
+        buf_putc(out, ' ');
+        opts_put_word(out, options->args.items[i]);
+    }
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        if ((rows[i].commands & command) && repeats(&rows[i]))
+            put_option(&rows[i], options, out);
+    buf_printf(out, " --seed %" PRIu64, seed);
+}

@@ -61,4 +61,11 @@ void opts_reset(struct options *options);
 /* The help of a command's options: two columns, 80 wide. */
 void opts_help(enum command_bit command, struct buf *out);
 
+/* The command line that repeats a run with this seed: every option that decides how it goes, none that
+ * is secret. `out` can be pasted into a POSIX shell. */
+void opts_command_line(const struct options *options, enum command_bit command, uint64_t seed,
+                       struct buf *out);
+/* One word of a POSIX shell, quoted where it must be. */
+void opts_put_word(struct buf *out, const char *word);
+
 #endif
