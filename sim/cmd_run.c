@@ -175,9 +175,9 @@ static bool start_connector(const struct options *options, struct loop *loop, st
     if (len < 0)
         return err_env(err, "/proc/self/exe cannot be read");
     self[len] = '\0';
-    const char *argv[] = {self,         "connector", "--config=/dev/null",
-                          "--secret",   DEMO_SECRET, options->bug ? "--bug" : NULL,
-                          options->bug, NULL};
+    const char *argv[] = {
+        self,         "connector", "--config=", "--secret", DEMO_SECRET, options->bug ? "--bug" : NULL,
+        options->bug, NULL};
     struct buf line;
     buf_init(&line, 4096);
     bool ok = process_start(process, loop, argv, err) &&

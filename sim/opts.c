@@ -327,6 +327,8 @@ static bool read_config(struct parser *p, struct err *err)
     if (!(rows[ROW_config].commands & p->command) || (!path && access(CONFIG_FILE, F_OK) != 0))
         return true;
     path = path ? path : CONFIG_FILE;
+    if (!*path) /* --config= : no file at all */
+        return true;
     struct buf text;
     struct json_doc doc = {0};
     buf_init(&text, FILE_BYTES_MAX);
