@@ -22,7 +22,7 @@
 #define OWN_CLIENT_ID          "pimsim-connector" /* events that this author caused are ours: dropped */
 #define TIMESTAMP_WINDOW_S     300
 #define INBOX_EVENTS_MAX       50000
-#define APPLY_EVERY_US         20000
+#define APPLY_EVERY_US         5000
 #define APPLY_AFTER_FAILURE_US 1000000
 #define MAC_BYTES              32
 #define SECRETS_MAX            3

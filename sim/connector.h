@@ -33,7 +33,7 @@ struct connector_options {
     uint16_t port;                /* on 127.0.0.1; 0: any free port */
     const char *secret;           /* NULL: "pimsim" */
     const char *secret_secondary; /* NULL: none */
-    const char *db;               /* SQLite file; NULL: a temporary one */
+    const char *db;               /* SQLite file; NULL: in memory */
     enum connector_bug bug;
 };
 

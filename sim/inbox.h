@@ -18,7 +18,7 @@ struct inbox_event {
     char *payload;          /* JSON */
 };
 
-/* A file, or NULL for a temporary database that nobody else sees. */
+/* In a file, or with NULL in memory. */
 bool inbox_open(struct inbox **inbox, const char *path, struct err *err) MUST_USE;
 void inbox_close(struct inbox *inbox);
 /* Store events, all or none; `known` is how many of them had been there before. */
