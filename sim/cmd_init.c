@@ -99,9 +99,9 @@ bool cmd_init(const struct options *options, enum exit_code *code, struct err *e
         if (!write_file(files[i].path, files[i].bytes, err))
             goto out;
     puts("\nSet the url and the secret of your connector in pimsim.json, and then:\n\n"
-         "  pimsim plan " SCENARIO "       what would be sent\n"
+         "  pimsim plan " SCENARIO "        what would be sent\n"
          "  pimsim sign product.updated --as curl   one signed request, to try by hand\n"
-         "  pimsim run " SCENARIO "        send it all, and score the connector");
+         "  pimsim run " SCENARIO "         send it all, and score the connector");
     *code = EXIT_CONFORMS;
     ok = true;
 out:

@@ -332,8 +332,9 @@ static bool read_config(struct parser *p, struct err *err)
     struct buf text;
     struct json_doc doc = {0};
     buf_init(&text, FILE_BYTES_MAX);
-    bool ok = buf_read_file(&text, path, err) &&
-              json_parse(&doc, path, buf_span(&text), JSON_COMMENTS, err) && set_members(p, &doc, err);
+    bool ok = buf_read_file(&text, path, err);
+    if (ok && text.len) /* --config /dev/null: no settings */
+        ok = json_parse(&doc, path, buf_span(&text), JSON_COMMENTS, err) && set_members(p, &doc, err);
     json_reset(&doc);
     buf_reset(&text);
     return ok;

@@ -24,13 +24,13 @@ BEGIN {
     only("#include <curl/", "deliver.c")
     only("#include <microhttpd.h>", "httpd.c")
     only("#include <openssl/", "sign.c connector.c")
-    only("#include <sqlite3.h>", "connector.c")
-    only("#include <cjson/", "connector.c")
+    only("#include <sqlite3.h>", "inbox.c")
+    only("#include <(cjson/)?cJSON", "connector.c")
     only("#include <yajl/", "json.c")
     only("(^|[^a-z_])(clock_gettime ?[(]|gettimeofday ?[(]|time ?[(](NULL|0|&))", "clock.c")
     only("(^|[^a-z_])(getrandom|s?rand|s?random)(_r)? ?[(]", "rng.c")
     # What judges must not be able to agree with what it judges by construction.
-    never("^connector", "^(profile|platform|sign|event|json)")
+    never("^(connector|inbox)", "^(profile|platform|sign|event|json)")
     never("^judge", "^(platform|deliver)")
 }
 
@@ -69,7 +69,7 @@ FNR == 1 {
 {
     for (i = 1; i <= limits; i++)
         if ($0 ~ limit[i] && !index(owners[i], " " FILENAME " "))
-            fail("belongs in" owners[i] "alone: " $0)
+            fail("only" owners[i] "may say this: " $0)
 }
 
 END { exit failed }

@@ -260,6 +260,9 @@ static void test_opts_config_chooses_the_file(void **state)
     o = parse(CMD_RUN, ARGS());
     assert_true(o.seed == 2);
     opts_reset(&o);
+    o = parse(CMD_RUN, ARGS("--config=/dev/null")); /* no settings at all */
+    assert_false(o.seed_set);
+    opts_reset(&o);
     assert_refused("none.json: No such file or directory", CMD_RUN, ARGS("--config=none.json"));
 }
 

@@ -1,0 +1,140 @@
+/* cmd_explain: pimsim explain [RULE]: all there is to know about a rule for whoever must make it hold. */
+#include <string.h>
+
+#include "cmd.h"
+#include "connector.h"
+#include "judge.h"
+#include "scenario.h"
+
+#define EXPLAIN_BYTES_MAX (1u << 20)
+#define LABEL_COLUMNS     12
+#define TEXT_COLUMNS      80
+
+static bool judges(const struct scenario *scenario, const struct rule *rule)
+{
+    for (size_t i = 0; i < scenario->rule_count; i++)
+        if (strcmp(scenario->rules[i], rule->id) == 0)
+            return true;
+    return false;
+}
+
+static bool is(const char *found, const struct rule *rule)
+{
+    return found && strcmp(found, rule->id) == 0;
+}
+
+/* The command that shows the rule being broken; false if this bug does not break it. */
+static bool put_command(const struct connector_bug_row *bug, const struct rule *rule, struct buf *out)
+{
+    bool aep = is(bug->rule_aep, rule), events_api = is(bug->rule_events_api, rule);
+    if (aep || events_api)
+        buf_printf(out, "pimsim demo --bug %s%s", bug->name, aep ? "" : " --platform events-api");
+    return aep || events_api;
+}
+
+static void put_field(struct buf *out, const char *label, const char *text)
+{
+    buf_printf(out, "%-*s", LABEL_COLUMNS, label);
+    cmd_put_text(out, text, LABEL_COLUMNS, TEXT_COLUMNS);
+}
+
+static void put_text(const struct rule *rule, const struct suite *suite, const char *platforms,
+                     struct buf *out)
+{
+    buf_printf(out, "%s (%s; %s)\n", rule->id, level_names[rule->level], platforms);
+    cmd_put_text(out, rule->holds, 0, TEXT_COLUMNS);
+    buf_putc(out, '\n');
+    put_field(out, "Otherwise", rule->why);
+    put_field(out, "Fix", rule->fix);
+    put_field(out, "Clause", rule->clause);
+    const char *label = "Judged in";
+    for (size_t i = 0; i < suite->count; i++)
+        if (judges(suite->scenarios[i], rule)) {
+            put_field(out, label, suite->scenarios[i]->name);
+            label = "";
+        }
+    label = "See it fail";
+    for (size_t i = 0; i < connector_bug_count(); i++) {
+        struct buf command;
+        buf_init(&command, EXPLAIN_BYTES_MAX);
+        if (put_command(connector_bug_at(i), rule, &command)) {
+            put_field(out, label, buf_text(&command));
+            label = "";
+        }
+        buf_reset(&command);
+    }
+}
+
+static void put_json(const struct rule *rule, const struct suite *suite, const char *platforms,
+                     struct buf *out)
+{
+    struct json_writer w;
+    json_begin(&w, out, true);
+    json_open(&w, NULL, '{');
+    json_put(&w, "rule", rule->id);
+    json_put(&w, "level", level_names[rule->level]);
+    json_put(&w, "platforms", platforms);
+    json_put(&w, "holds", rule->holds);
+    json_put(&w, "why", rule->why);
+    json_put(&w, "fix", rule->fix);
+    json_put(&w, "clause", rule->clause);
+    json_open(&w, "scenarios", '[');
+    for (size_t i = 0; i < suite->count; i++)
+        if (judges(suite->scenarios[i], rule))
+            json_put(&w, NULL, suite->scenarios[i]->name);
+    json_close(&w, ']');
+    json_open(&w, "commands", '[');
+    for (size_t i = 0; i < connector_bug_count(); i++) {
+        struct buf command;
+        buf_init(&command, EXPLAIN_BYTES_MAX);
+        if (put_command(connector_bug_at(i), rule, &command))
+            json_put(&w, NULL, buf_text(&command));
+        buf_reset(&command);
+    }
+    json_close(&w, ']');
+    json_close(&w, '}');
+    buf_putc(out, '\n');
+}
+
+static const struct rule *find(const char *id, struct err *err)
+{
+    const char *nearest = NULL;
+    if (rule_known(id, &nearest))
+        return rule_find(id);
+    if (nearest)
+        err_set(err, "%s: unknown rule (did you mean %s?)", id, nearest);
+    else
+        err_set(err, "%s: unknown rule; pimsim list rules shows them", id);
+    return NULL;
+}
+
+bool cmd_explain(const struct options *options, enum exit_code *code, struct err *err)
+{
+    if (options->args.count == 0) {
+        const char *rules[] = {"rules"};
+        struct options listing = *options;
+        listing.args = (struct text_list){.items = rules, .count = 1};
+        return cmd_list(&listing, code, err);
+    }
+    const struct rule *rule = find(options->args.items[0], err);
+    if (!rule)
+        return false;
+    struct data *data = NULL;
+    struct suite suite = {0};
+    struct buf platforms, out;
+    buf_init(&platforms, EXPLAIN_BYTES_MAX);
+    buf_init(&out, EXPLAIN_BYTES_MAX);
+    bool ok = data_open(&data, options->data, err) && suite_load(&suite, data, NULL, 0, rule_known, err);
+    if (ok) {
+        bool json = strcmp(options->format, "json") == 0;
+        cmd_put_platforms(rule->platforms, &platforms);
+        (json ? put_json : put_text)(rule, &suite, buf_text(&platforms), &out);
+        cmd_print(&out);
+        *code = EXIT_CONFORMS;
+    }
+    buf_reset(&out);
+    buf_reset(&platforms);
+    suite_reset(&suite);
+    data_close(data);
+    return ok;
+}
