@@ -5,7 +5,7 @@
  * is known from its number alone. */
 #include "catalog.h"
 
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,11 +65,13 @@ static void find_digits(struct item *item, const struct json_doc *doc, uint32_t 
 {
     struct span raw = json_raw(doc, node);
     size_t at = 0, len = 0;
+    if (json_type(doc, node) != JSON_NUMBER && json_type(doc, node) != JSON_STRING)
+        return;
     while (at < raw.len && (raw.data[at] < '0' || raw.data[at] > '9'))
         at++;
     while (at + len < raw.len && raw.data[at + len] >= '0' && raw.data[at + len] <= '9')
         len++;
-    if (json_type(doc, node) != JSON_OBJECT && len > 0 && len <= 18) {
+    if (len > 0 && len <= 18) {
         uint32_t start = doc->nodes[node].start + (uint32_t)at;
         add_leaf(item, SLOT_DIGITS, group, start, start + (uint32_t)len);
     }
@@ -294,22 +296,13 @@ static void put_time(const struct item *item, int64_t time_us, struct buf *out)
     json_put_string(out, &item->style, span_of(text));
 }
 
-/* The digits of slot plus n, no shorter than they were. */
+/* The digits of a slot plus n, no shorter than they were. */
 static void put_sum(const struct item *item, const struct slot *slot, uint32_t n, struct buf *out)
 {
-    uint64_t sum = n;
-    uint64_t old = 0;
+    uint64_t sum = 0;
     for (uint32_t i = slot->start; i < slot->end; i++)
-        old = old * 10 + (uint64_t)(item->text[i] - '0');
-    sum += old;
-    uint32_t width = slot->end - slot->start;
-    for (uint64_t rest = sum; width && rest; rest /= 10)
-        width--;
-    if (sum == 0)
-        width--;
-    while (width--)
-        buf_putc(out, '0');
-    buf_put_u64(out, sum);
+        sum = sum * 10 + (uint64_t)(item->text[i] - '0');
+    buf_printf(out, "%0*" PRIu64, (int)(slot->end - slot->start), sum + n);
 }
 
 /* A leaf as version u, at which it last changed, left it. */

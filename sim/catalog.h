@@ -23,16 +23,18 @@ struct entity {
 struct item;
 
 /* resource: a product or product model as the Events API shows it (data.resource), spelled in
- * `style` from here on. attributes: a JSON object {code: type}, for deltas; empty where unknown. */
+ * `style` from here on. attributes: a JSON object {code: type}; empty where unknown: values then tell
+ * their types by their looks. */
 bool item_new(struct item **item, const char *name, struct span resource, struct span attributes,
               const struct json_style *style, struct err *err) MUST_USE;
 void item_free(struct item *item);
 
-/* Append the resource at a version. */
+/* Append the resource at a version. Version 0 is the resource as written, but for the entity's names
+ * (an entity without a uuid: the member is left out), "created" and "updated". */
 void item_state(const struct item *item, const struct entity *entity, uint32_t version, int64_t created_us,
                 int64_t updated_us, struct buf *out);
 /* Append the "changes" object of AEP's *.updated.delta: the difference between version-1 and version
- * ({} at version 0). */
+ * ({} at version 0), always in plain style. */
 void item_delta(const struct item *item, uint32_t version, struct buf *out);
 
 /* The built-in catalogue, in a style: fixtures/catalog/FAMILY.json. */
