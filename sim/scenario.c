@@ -322,7 +322,7 @@ static const struct member fault_members[] = {
 static const struct fault_spec fault_defaults[FAULT_COUNT] = {
     [FAULT_DUPLICATE] = {.after_max_us = 1000000}, [FAULT_REORDER] = {.window = 10},
     [FAULT_DELAY] = {.after_max_us = 1000000},     [FAULT_BURST] = {.window = 50},
-    [FAULT_DISCONNECT] = {.after_max_us = 50000},  [FAULT_SLOW_BODY] = {.over_us = 100000},
+    [FAULT_SLOW_BODY] = {.over_us = 100000},
 };
 
 static bool read_fault(struct parser *p, uint32_t node, struct fault_spec *spec, struct err *err)
