@@ -287,6 +287,19 @@ static void put_again(const struct sampler *s, struct buf *out)
     buf_puts(out, " --as body | ");
 }
 
+/* curl drops a header without value, unless it ends in ";" instead of ":". */
+static void put_curl_header(const char *line, struct buf *out)
+{
+    const char *colon = strchr(line, ':');
+    bool empty = colon[1 + strspn(colon + 1, " \t")] == '\0';
+    char *text = mem_text_n(line, empty ? (size_t)(colon - line + 1) : strlen(line));
+    if (empty)
+        text[colon - line] = ';';
+    buf_puts(out, " \\\n  -H ");
+    put_word(out, span_of(text));
+    free(text);
+}
+
 static void put_curl(const struct sampler *s, struct buf *out)
 {
     struct span body = buf_span(&s->message.body);
@@ -299,9 +312,7 @@ static void put_curl(const struct sampler *s, struct buf *out)
     buf_puts(out, "curl -i ");
     put_word(out, span_of(s->options->sign_url));
     for (size_t i = 0; i < s->message.header_count; i++) {
-        struct span line = span_of(message_header(&s->message, i));
-        buf_puts(out, " \\\n  -H ");
-        put_word(out, line);
+        put_curl_header(message_header(&s->message, i), out);
     }
     buf_puts(out, " \\\n  --data-binary ");
     if (in_word) {
