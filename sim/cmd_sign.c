@@ -456,7 +456,8 @@ static bool read_settings(struct sampler *s, struct err *err)
     while (strcmp(pim_version_names[s->settings.pim_version], o->pim_version) != 0)
         s->settings.pim_version++;
     s->seed = o->seed_set ? o->seed : rng_seed_fresh();
-    s->wall_us = o->seed_set ? SEEDED_MOMENT_US : clock_wall_us();
+    s->wall_us =
+        o->seed_set ? SEEDED_MOMENT_US : clock_wall_us() / 1000000 * 1000000; /* as --timestamp can say */
     if (o->timestamp && !clock_parse(o->timestamp, &s->wall_us, err))
         return err_wrap(err, "--timestamp");
     return read_target(o->sign_url, &s->target, err);
