@@ -98,7 +98,8 @@ def test_seed_repeats_a_sample_and_fixes_its_moment(pimsim):
 
 def test_timestamp_is_taken_in_both_spellings(pimsim):
     for text in ("1700000000", "2023-11-14T22:13:20Z", "2023-11-14T23:13:20+01:00"):
-        _, headers, _ = split(pimsim("sign", "product.updated", "-p", "events-api", "-s", "x", "--timestamp", text).stdout)
+        made = pimsim("sign", "product.updated", "-p", "events-api", "-s", "x", "--timestamp", text)
+        _, headers, _ = split(made.stdout)
         assert headers["X-Akeneo-Request-Timestamp"] == "1700000000"
     assert pimsim("sign", "product.updated", "-s", "x", "--timestamp", "noon").returncode == 2
 
@@ -160,7 +161,7 @@ def test_set_makes_an_object_of_an_empty_php_array(pimsim):
 
 @pytest.mark.parametrize("text,said", [
     ("/data/prodct/uuid=1", b'no "prodct" in /data (did you mean product?)'),
-    ("/dta/product/uuid=1", b'no "dta" in itself (did you mean data?)'),
+    ("/dta/product/uuid=1", b'no "dta" in the event (did you mean data?)'),
     ("/data/product/uuid/deep=1", b'no "deep" in /data/product/uuid'),
     ("data=1", b"/pointer=value"),
     ("/data", b"/pointer=value"),
