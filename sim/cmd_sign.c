@@ -5,6 +5,7 @@
  * they did not arrive. */
 #include "clock.h"
 #include "cmd.h"
+#include "edit.h"
 #include "limits.h"
 #include "message.h"
 #include "rng.h"
@@ -16,14 +17,7 @@
 #define SEEDED_MOMENT_US INT64_C(1767225600000000) /* 2026-01-01T00:00:00Z */
 #define ENTITY_AGE_US    (INT64_C(30) * 86400 * 1000000)
 #define CURL_BODY_MAX    100000u /* the kernel takes 128 KiB an argument */
-#define KEYS_MAX         1000u   /* candidates for a "did you mean" */
 #define HEADER_NAME_MAX  128     /* as AEP allows for custom headers */
-
-/* --set: a pointer into the event and the value, spelled as the platform spells it. */
-struct edit {
-    char *pointer;
-    struct buf value;
-};
 
 struct target {
     struct span host, path; /* the path may lack its first slash */
@@ -36,137 +30,15 @@ struct sampler {
     struct data *data;
     struct fixture *fixture; /* NULL for --body and for the Test button */
     struct composer *composer;
-    struct edit *edits;
-    size_t edit_count;
+    struct edits edits; /* --set */
     struct target target;
     uint64_t seed;
     int64_t wall_us;
     bool test;           /* the Test button's request */
     struct buf captured; /* --body */
-    struct buf event, scratch;
-    struct json_doc doc;
+    struct buf event;
     struct message message;
 };
-
-/* ---- edits -------------------------------------------------------------------------------------- */
-
-static bool read_edit(const struct profile *profile, const char *text, struct edit *edit, struct err *err)
-{
-    const char *equals = strchr(text, '=');
-    if (*text != '/' || !equals)
-        return err_set(err, "--set %s: write /pointer=value", text);
-    edit->pointer = mem_text_n(text, (size_t)(equals - text));
-    buf_init(&edit->value, BODY_BYTES_MAX);
-    struct json_style style = *profile->style;
-    style.php_arrays = false; /* who writes {} means it */
-    struct span value = span_of(equals + 1);
-    struct json_doc doc = {0};
-    struct err ignored;
-    if (!json_parse(&doc, "value", value, JSON_STRICT, &ignored) ||
-        !json_respell(&doc, JSON_ROOT, &style, &edit->value, &ignored)) {
-        buf_clear(&edit->value);
-        json_put_string(&edit->value, &style, value);
-    }
-    json_reset(&doc);
-    return buf_ok(&edit->value) || err_set(err, "--set %s: the value is too large", edit->pointer);
-}
-
-/* A pointer's word with its ~0 and ~1 decoded. */
-static void put_decoded(struct buf *out, const char *word)
-{
-    for (; *word && *word != '/'; word++) {
-        bool escape = word[0] == '~' && (word[1] == '0' || word[1] == '1');
-        buf_putc(out, !escape ? *word : word[1] == '0' ? '~' : '/');
-        word += escape;
-    }
-}
-
-/* Say how far the pointer gets, and which member was perhaps meant. */
-static bool no_such_place(struct sampler *s, const char *pointer, struct err *err)
-{
-    char *known = mem_text(pointer);
-    do
-        *strrchr(known, '/') = '\0';
-    while (*known && json_pointer(&s->doc, known) == JSON_NONE);
-    uint32_t node = json_pointer(&s->doc, known);
-    struct buf word;
-    buf_init(&word, 1024);
-    put_decoded(&word, pointer + strlen(known) + 1);
-    char *keys[KEYS_MAX];
-    size_t count = 0;
-    if (json_type(&s->doc, node) == JSON_OBJECT)
-        for (uint32_t n = json_first(&s->doc, node); n != JSON_NONE && count < KEYS_MAX;
-             n = json_next(&s->doc, n)) {
-            struct span key = json_key(&s->doc, n, &s->scratch);
-            keys[count++] = mem_text_n(key.data, key.len);
-        }
-    const char *nearest = word_nearest(buf_text(&word), (const char *const *)keys, count);
-    err_set(err, "--set %s: the event has no \"%s\" in %s%s%s%s", pointer, buf_text(&word),
-            *known ? known : "itself", nearest ? " (did you mean " : "", nearest ? nearest : "",
-            nearest ? "?)" : "");
-    while (count)
-        free(keys[--count]);
-    buf_reset(&word);
-    free(known);
-    return false;
-}
-
-/* Replace bytes start … end of the event. */
-static void splice(struct sampler *s, size_t start, size_t end, struct span with)
-{
-    struct buf old = s->event;
-    buf_clear(&s->scratch);
-    buf_put(&s->scratch, old.data, start);
-    buf_put_span(&s->scratch, with);
-    buf_put(&s->scratch, old.data + end, old.len - end);
-    s->event = s->scratch;
-    s->scratch = old;
-}
-
-/* Add a member to the object that the pointer's last word is missing in. PHP writes an empty object as
- * an empty array, which becomes an object again. */
-static bool add_member(struct sampler *s, const struct edit *edit, struct err *err)
-{
-    const char *word = strrchr(edit->pointer, '/') + 1;
-    char *parent = mem_text_n(edit->pointer, (size_t)(word - 1 - edit->pointer));
-    uint32_t node = json_pointer(&s->doc, parent);
-    free(parent);
-    bool empty = json_count(&s->doc, node) == 0;
-    bool empty_array = s->profile->style->php_arrays && json_type(&s->doc, node) == JSON_ARRAY && empty;
-    if (json_type(&s->doc, node) != JSON_OBJECT && !empty_array)
-        return no_such_place(s, edit->pointer, err);
-    size_t start = s->doc.nodes[node].start, end = s->doc.nodes[node].end;
-    struct buf key, object;
-    buf_init(&key, 1024);
-    buf_init(&object, BODY_BYTES_MAX);
-    put_decoded(&key, word);
-    buf_putc(&object, '{');
-    buf_put(&object, s->event.data + start + 1, end - start - 2);
-    buf_puts(&object, empty ? "" : ",");
-    json_put_string(&object, s->profile->style, buf_span(&key));
-    buf_putc(&object, ':');
-    buf_put_span(&object, buf_span(&edit->value));
-    buf_putc(&object, '}');
-    splice(s, start, end, buf_span(&object));
-    buf_reset(&key);
-    buf_reset(&object);
-    return true;
-}
-
-static bool apply_edits(struct sampler *s, struct err *err)
-{
-    for (size_t i = 0; i < s->edit_count; i++) {
-        const struct edit *edit = &s->edits[i];
-        if (!json_parse(&s->doc, "event", buf_span(&s->event), JSON_STRICT, err))
-            return false;
-        uint32_t node = json_pointer(&s->doc, edit->pointer);
-        if (node != JSON_NONE)
-            splice(s, s->doc.nodes[node].start, s->doc.nodes[node].end, buf_span(&edit->value));
-        else if (!add_member(s, edit, err))
-            return false;
-    }
-    return true;
-}
 
 /* ---- one request -------------------------------------------------------------------------------- */
 
@@ -203,8 +75,8 @@ static bool compose(struct sampler *s, uint64_t index, struct err *err)
     }
     if (s->fixture) {
         render_event(s, index);
-        if (!apply_edits(s, err))
-            return false;
+        if (!edits_apply(&s->edits, &s->event, err))
+            return err_wrap(err, "--set");
         message_begin(s->composer, message);
         buf_put_span(message_event(s->composer, message), buf_span(&s->event));
         message_end(s->composer, message);
@@ -212,7 +84,7 @@ static bool compose(struct sampler *s, uint64_t index, struct err *err)
         buf_clear(&message->body);
         buf_put_span(&message->body, buf_span(&s->captured));
     }
-    if (!buf_ok(&message->body))
+    if (!buf_ok(&message->body) || !buf_ok(&s->event))
         return err_set(err, "the body is larger than %u bytes", BODY_BYTES_MAX);
     message_sign(s->composer, message, VARIANT_NONE, s->wall_us);
     return true;
@@ -287,6 +159,19 @@ static void put_again(const struct sampler *s, struct buf *out)
     buf_puts(out, " --as body | ");
 }
 
+/* curl drops a header without value, unless it ends in ";" instead of ":". */
+static void put_curl_header(const char *line, struct buf *out)
+{
+    const char *colon = strchr(line, ':');
+    bool empty = colon[1 + strspn(colon + 1, " \t")] == '\0';
+    char *text = mem_text_n(line, empty ? (size_t)(colon - line + 1) : strlen(line));
+    if (empty)
+        text[colon - line] = ';';
+    buf_puts(out, " \\\n  -H ");
+    put_word(out, span_of(text));
+    free(text);
+}
+
 static void put_curl(const struct sampler *s, struct buf *out)
 {
     struct span body = buf_span(&s->message.body);
@@ -299,9 +184,7 @@ static void put_curl(const struct sampler *s, struct buf *out)
     buf_puts(out, "curl -i ");
     put_word(out, span_of(s->options->sign_url));
     for (size_t i = 0; i < s->message.header_count; i++) {
-        struct span line = span_of(message_header(&s->message, i));
-        buf_puts(out, " \\\n  -H ");
-        put_word(out, line);
+        put_curl_header(message_header(&s->message, i), out);
     }
     buf_puts(out, " \\\n  --data-binary ");
     if (in_word) {
@@ -445,7 +328,8 @@ static bool read_settings(struct sampler *s, struct err *err)
     while (strcmp(pim_version_names[s->settings.pim_version], o->pim_version) != 0)
         s->settings.pim_version++;
     s->seed = o->seed_set ? o->seed : rng_seed_fresh();
-    s->wall_us = o->seed_set ? SEEDED_MOMENT_US : clock_wall_us();
+    s->wall_us =
+        o->seed_set ? SEEDED_MOMENT_US : clock_wall_us() / 1000000 * 1000000; /* as --timestamp can say */
     if (o->timestamp && !clock_parse(o->timestamp, &s->wall_us, err))
         return err_wrap(err, "--timestamp");
     return read_target(o->sign_url, &s->target, err);
@@ -456,17 +340,15 @@ static bool read_what(struct sampler *s, struct err *err)
     const struct options *o = s->options;
     if (s->test)
         return true;
+    edits_init(&s->edits, s->profile->style);
     if (o->body)
         return buf_read_file(&s->captured, o->body, err);
     if (!data_open(&s->data, o->data, err) ||
         !fixture_load(&s->fixture, s->data, o->args.items[0], s->profile->id, s->settings.pim_version, err))
         return false;
-    s->edits = mem_alloc(o->set.count * sizeof *s->edits);
-    for (size_t i = 0; i < o->set.count; i++) {
-        s->edit_count++;
-        if (!read_edit(s->profile, o->set.items[i], &s->edits[i], err))
-            return false;
-    }
+    for (size_t i = 0; i < o->set.count; i++)
+        if (!edits_add(&s->edits, o->set.items[i], err))
+            return err_wrap(err, "--set");
     return true;
 }
 
@@ -492,15 +374,9 @@ static void free_sampler(struct sampler *s)
     composer_free(s->composer);
     fixture_free(s->fixture);
     data_close(s->data);
-    for (size_t i = 0; i < s->edit_count; i++) {
-        free(s->edits[i].pointer);
-        buf_reset(&s->edits[i].value);
-    }
-    free(s->edits);
-    json_reset(&s->doc);
+    edits_reset(&s->edits);
     buf_reset(&s->captured);
     buf_reset(&s->event);
-    buf_reset(&s->scratch);
 }
 
 bool cmd_sign(const struct options *options, enum exit_code *code, struct err *err)
@@ -509,7 +385,6 @@ bool cmd_sign(const struct options *options, enum exit_code *code, struct err *e
     struct buf out;
     buf_init(&s.captured, BODY_BYTES_MAX);
     buf_init(&s.event, BODY_BYTES_MAX);
-    buf_init(&s.scratch, BODY_BYTES_MAX);
     buf_init(&out, FILE_BYTES_MAX * 2u);
     message_init(&s.message);
     bool ok = check_usage(options, err) && read_platform(&s, err) && read_settings(&s, err) &&

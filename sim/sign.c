@@ -321,6 +321,8 @@ static bool put_mistaken_text(enum sign_mistake mistake, enum sign_scheme scheme
                               struct span body, struct buf *text)
 {
     bool events_api = scheme == SIGN_EVENTS_API || mistake == MISTAKE_OTHER_PLATFORM;
+    if (mistake == MISTAKE_NO_DOT && !span_of(timestamp).len)
+        return false; /* that is NO_TIMESTAMP */
     if (events_api && mistake != MISTAKE_NO_TIMESTAMP)
         buf_puts(text, timestamp ? timestamp : "");
     if (events_api && mistake != MISTAKE_NO_TIMESTAMP && mistake != MISTAKE_NO_DOT)
