@@ -120,8 +120,7 @@ struct played {
     char *name;
     bool asked[RULE_COUNT];
     bool load;
-    bool control;        /* an undisturbed delivery was acknowledged */
-    bool control_single; /* … one of a single event */
+    bool control; /* an undisturbed delivery was acknowledged */
     struct group groups[VARIANT_COUNT];
 };
 
@@ -135,6 +134,8 @@ struct judging {
     char **names;
     size_t name_count, name_cap, note_count;
     bool headed;
+    bool signature_taken; /* some undisturbed delivery was acknowledged: valid signatures can be right */
+    bool bytes_refused;   /* … and one that only spells its JSON otherwise was refused */
     struct buf scratch;
 };
 
@@ -267,6 +268,8 @@ static void read_note(struct judging *j, const struct json_doc *record, struct a
     static const char *const keys[] = {"location", "detail", "excerpt"};
     for (size_t i = 0; i < COUNT_OF(keys) && !a->note && j->note_count < NOTES_MAX; i++) {
         struct span text = text_of(j, record, keys[i]);
+        while (text.len && strchr(" \t\r\n", text.data[text.len - 1]))
+            text.len--;
         if (text.len) {
             a->note = mem_text_n(text.data, text.len < 200 ? text.len : 200);
             j->note_count++;
@@ -370,14 +373,26 @@ static bool undisturbed(const struct attempt *a)
     return a->kind == KIND_EVENTS && a->variant == VARIANT_NONE;
 }
 
+static bool refused(const struct attempt *a)
+{
+    return answered(a) && (a->status == 401 || a->status == 403);
+}
+
+/* Valid signatures are refused. Where only some are, and other spellings of the same JSON are too, it is
+ * the bytes that decide. */
+static enum rule_id blame_signature(const struct judging *j)
+{
+    return j->signature_taken && j->bytes_refused ? RULE_SIG_RAW_BYTES : RULE_SIG_VALID;
+}
+
 /* An undisturbed delivery, or one that was only late, early or slow, was not acknowledged. */
 static enum rule_id blame_plain(const struct judging *j, const struct attempt *a)
 {
     const struct played *p = &j->played[a->scenario];
     if (!answered(a))
         return RULE_ACK_DEADLINE;
-    if (a->status == 401 || a->status == 403)
-        return RULE_SIG_VALID;
+    if (refused(a))
+        return blame_signature(j);
     if (a->events > 1 && p->asked[RULE_FORM_BATCH])
         return RULE_FORM_BATCH;
     return RULE_ACK_DEADLINE;
@@ -390,6 +405,8 @@ static enum rule_id blame_of(struct judging *j, struct attempt *a)
         return RULE_NONE;
     if (redirected(a))
         return RULE_REACH_REDIRECT;
+    if (a->kind == KIND_REACHABILITY && refused(a) && !j->signature_taken)
+        return RULE_SIG_VALID; /* no signature is taken, this one like the others */
     if (a->kind == KIND_REACHABILITY)
         return strcmp(j->out->platform, platform_names[PLATFORM_AEP]) == 0 ? RULE_REACH_HEAD
                                                                            : RULE_REACH_TEST;
@@ -413,10 +430,9 @@ static void assign_blame(struct judging *j)
     for (size_t i = 0; i < j->attempt_count; i++) {
         struct attempt *a = &j->attempts[i];
         struct played *p = &j->played[a->scenario];
-        if (undisturbed(a) && acknowledged(a)) {
-            p->control = true;
-            p->control_single |= a->events == 1;
-        }
+        if (undisturbed(a) && acknowledged(a))
+            p->control = j->signature_taken = true;
+        j->bytes_refused |= variant_get(a->variant)->fault == FAULT_BYTES && refused(a);
         if (a->kind == KIND_EVENTS && met(a))
             p->groups[a->variant].met++;
     }
@@ -608,7 +624,7 @@ static const char *diagnosis(const struct judging *j, enum rule_id rule)
     for (size_t i = 0; i < j->attempt_count; i++) {
         const struct attempt *a = &j->attempts[i];
         if (a->kind == KIND_DIAGNOSIS && acknowledged(a) &&
-            (rule == RULE_SIG_VALID) == (a->variant == VARIANT_NONE))
+            (rule == RULE_SIG_RAW_BYTES || a->variant == VARIANT_NONE))
             return sign_mistake_sentence(a->mistake);
     }
     return NULL;

@@ -44,7 +44,10 @@ static struct plan_item *add_item(struct plan *plan)
 static double events_per_second(const struct plan *plan)
 {
     const struct pace *pace = &plan->scenario->pace;
-    return pace->rate_top ? plan->profile->requests_per_second_top * pace->batch : pace->rate;
+    if (!pace->rate_top)
+        return pace->rate;
+    uint32_t batch_max = plan->profile->events_per_request_max;
+    return plan->profile->requests_per_second_top * (pace->batch < batch_max ? pace->batch : batch_max);
 }
 
 /* Move the stream's clock on by one event. The events of a request are due together. */
@@ -156,6 +159,7 @@ struct fault_pass {
     struct rng rng;
     size_t stream_count; /* items before this fault added any */
     unsigned used;       /* how often it struck: its variants take turns */
+    double credit;       /* the share of the events passed that is still to be struck */
 };
 
 static struct plan_item *add_copy(struct fault_pass *f, size_t at, uint64_t after_us,
@@ -214,6 +218,7 @@ static void strike_burst(struct fault_pass *f, size_t at)
         item->at_us = f->plan->items[at].at_us;
         item->variant = VARIANT_BURST_HEAP;
         item->spec = f->index;
+        f->credit -= i > at; /* the one at `at` is on its caller */
     }
 }
 
@@ -243,15 +248,15 @@ static void apply_fault(struct plan *plan, const struct fault_spec *spec, uint8_
     char stream[32];
     snprintf(stream, sizeof stream, "fault %u", index);
     rng_init(&f.rng, plan->seed, stream);
-    double credit = (double)rng_below(&f.rng, 1000) / 1000;
+    f.credit = (double)rng_below(&f.rng, 1000) / 1000;
     for (size_t at = 0; at < f.stream_count; at++) {
         const struct plan_item *item = &plan->items[at];
         if (item->source == PLAN_REACHABILITY || item->variant != VARIANT_NONE)
             continue;
-        credit += spec->share;
-        if (credit < 1)
+        f.credit += spec->share;
+        if (f.credit < 1)
             continue;
-        credit -= 1;
+        f.credit -= 1;
         strikes[spec->kind](&f, at);
         f.used++;
     }

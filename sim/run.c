@@ -10,6 +10,7 @@
 #include "message.h"
 #include "plan.h"
 #include "platform.h"
+#include "rng.h"
 #include "sign.h"
 
 #define SILENT_MAX   30 /* so many requests in a row without an answer: the scenario is given up */
@@ -29,7 +30,7 @@ struct flight {
 
 /* What a diagnosis starts from: a valid delivery that was refused. */
 struct refused {
-    bool seen, done, accepted; /* accepted: another one of the same kind was not refused */
+    bool seen, done;
     struct delivery delivery;
 };
 
@@ -268,8 +269,11 @@ static struct wire wire_of(const struct run *run, const struct plan_item *item)
 {
     struct wire wire = {.variant = item->variant};
     const struct fault_spec *spec = &run->plan->scenario->faults[item->spec];
-    if (item->variant == VARIANT_DISCONNECT_GIVE_UP)
-        wire.close_after_us = spec->after_max_us ? spec->after_max_us : 1;
+    if (item->variant == VARIANT_DISCONNECT_GIVE_UP) {
+        uint64_t span_us = spec->after_max_us - spec->after_min_us + 1;
+        wire.close_after_us =
+            1 + spec->after_min_us + rng_hash(run->plan->seed, "disconnect", item->order) % span_us;
+    }
     if (item->variant == VARIANT_SLOW_BODY_TRICKLE)
         wire.over_us = spec->over_us;
     return wire;
@@ -300,8 +304,6 @@ static void note_refusal(struct run *run, const struct flight *f, const struct a
     struct refused *refused = bytes ? &run->refused_bytes : &run->refused_plain;
     if (item->source == PLAN_REACHABILITY || (item->variant != VARIANT_NONE && !bytes))
         return;
-    if (a->outcome == OUTCOME_ANSWERED && a->status >= 200 && a->status < 300)
-        refused->accepted = true;
     if (a->outcome == OUTCOME_ANSWERED && (a->status == 401 || a->status == 403) && !refused->seen) {
         refused->seen = true;
         refused->delivery = f->delivery;
@@ -395,7 +397,7 @@ static bool wait_done(struct run *run, struct err *err)
  * reads from the journal which one was accepted. */
 static bool diagnose(struct run *run, struct refused *refused, struct err *err)
 {
-    if (!refused->seen || refused->done || refused->accepted)
+    if (!refused->seen || refused->done)
         return true;
     refused->done = true;
     for (int i = 0; i < MISTAKE_COUNT && !loop_interrupted(run->loop); i++) {
@@ -435,8 +437,7 @@ static bool play(struct run *run, const struct scenario *scenario, struct err *e
     run->wall_start_us = clock_wall_us();
     run->silent_in_row = run->answers = 0;
     run->given_up = run->done = false;
-    run->refused_plain.seen = run->refused_plain.accepted = false;
-    run->refused_bytes.seen = run->refused_bytes.accepted = false;
+    run->refused_plain.seen = run->refused_bytes.seen = false;
     record_scenario(run);
     vclock_init(&run->clock, o->speed);
     pump(run);
