@@ -199,6 +199,8 @@ static void test_mistakes_that_do_not_apply_say_so(void **state)
     assert_false(mistaken(MISTAKE_SECRET_BASE64, SIGN_AEP, "a-b!", BODY, text));       /* not base64 */
     assert_false(mistaken(MISTAKE_RESERIALISED, SIGN_AEP, SECRET, "{\"a\":", text));   /* not JSON */
     assert_false(mistaken(MISTAKE_RESERIALISED, SIGN_AEP, SECRET, "{\"a\":1}", text)); /* the same bytes */
+    assert_false(sign_mistaken(MISTAKE_NO_DOT, SIGN_EVENTS_API, span_of(SECRET), span_of(NULL), NULL,
+                               span_of(BODY), text)); /* without a timestamp that is NO_TIMESTAMP */
     assert_false(sign_mistaken(MISTAKE_SECONDARY_SECRET, SIGN_AEP, span_of(SECRET), span_of(NULL), STAMP,
                                span_of(BODY), text));
 }
