@@ -265,11 +265,8 @@ static form_fn *find_form(const struct options *options)
 static bool check_usage(const struct options *o, struct err *err)
 {
     bool event = o->args.count > 0, test = event && strcmp(o->args.items[0], "test") == 0;
-    bool body_only = strcmp(o->as, "body") == 0;
     if (event == !!o->body)
         return err_set(err, "give an EVENT (pimsim list events) or --body FILE");
-    if (!o->secret && !body_only)
-        return err_set(err, "no secret: give --secret, PIMSIM_SECRET, or \"secret\" in pimsim.json");
     if ((test || !event) && (o->set.count || o->event_id))
         return err_set(err, "--set and --event-id change an event, and %s is none", test ? "test" : "--body");
     if (o->count && strcmp(o->as, "http") != 0 && strcmp(o->as, "json") != 0)
@@ -301,32 +298,13 @@ static bool read_target(const char *url, struct target *target, struct err *err)
     return len > 0 || err_set(err, "--target %s: no host", url);
 }
 
-static bool check_header(const char *line, struct err *err)
-{
-    size_t name = strcspn(line, ":");
-    bool ok = name > 0 && name <= HEADER_NAME_MAX && line[name] == ':';
-    for (const char *c = line; *c && ok; c++)
-        ok = (unsigned char)*c >= ' ' && *c != 127 && (*c != ' ' || c > line + name);
-    return ok || err_set(err, "--header %s: write 'Name: value'", line);
-}
-
 static bool read_settings(struct sampler *s, struct err *err)
 {
     const struct options *o = s->options;
-    for (size_t i = 0; i < o->header.count; i++)
-        if (!check_header(o->header.items[i], err))
-            return false;
-    s->settings = (struct settings){
-        .secret = span_of(o->secret),
-        .secret_secondary = span_of(s->profile->secondary_header ? o->secret_secondary : NULL),
-        .content_type = o->content_type,
-        .source = o->source,
-        .subject = o->subject,
-        .headers = o->header.items,
-        .header_count = o->header.count,
-    };
-    while (strcmp(pim_version_names[s->settings.pim_version], o->pim_version) != 0)
-        s->settings.pim_version++;
+    if (strcmp(o->as, "body") == 0 && !o->secret)
+        s->settings.secret = span_of("unused"); /* a body shows no signature */
+    if (!cmd_settings(o, s->profile->id, &s->settings, err))
+        return false;
     s->seed = o->seed_set ? o->seed : rng_seed_fresh();
     s->wall_us =
         o->seed_set ? SEEDED_MOMENT_US : clock_wall_us() / 1000000 * 1000000; /* as --timestamp can say */
