@@ -191,7 +191,7 @@ bool buf_read_file(struct buf *b, const char *path, struct err *err)
         return err_set(err, "%s: %s", path, strerror(errno));
     char chunk[1 << 16];
     ssize_t got;
-    while ((got = read(fd, chunk, sizeof chunk)) > 0)
+    while ((got = read(fd, chunk, sizeof chunk)) > 0 && buf_ok(b))
         buf_put(b, chunk, (size_t)got);
     int why = errno;
     if (!standard)
@@ -249,7 +249,7 @@ static size_t distance(const char *a, const char *b)
 {
     size_t m = strlen(a), n = strlen(b);
     if (m > WORD_MAX || n > WORD_MAX)
-        return WORD_MAX;
+        return SIZE_MAX;
     size_t rows[3][WORD_MAX + 1];
     for (size_t j = 0; j <= n; j++)
         rows[0][j] = j;

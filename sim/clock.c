@@ -42,6 +42,20 @@ void clock_format_offset(int64_t wall_us, char text[CLOCK_TEXT_SIZE])
     format(wall_us, "+00:00", text);
 }
 
+/* "+05:30" into seconds east of Greenwich; "Z" and no zone at all are UTC. */
+static bool parse_zone(const char *text, int64_t *offset_s)
+{
+    static const char digits[] = "0123456789";
+    *offset_s = 0;
+    if (strcmp(text, "Z") == 0 || *text == '\0')
+        return true;
+    if (strlen(text) != 6 || !strchr("+-", *text) || strspn(text + 1, digits) != 2 || text[3] != ':' ||
+        strspn(text + 4, digits) != 2)
+        return false;
+    *offset_s = (strtol(text + 1, NULL, 10) * 60 + strtol(text + 4, NULL, 10)) * (*text == '-' ? -60 : 60);
+    return true;
+}
+
 bool clock_parse(const char *text, int64_t *wall_us, struct err *err)
 {
     char *end;
@@ -51,18 +65,14 @@ bool clock_parse(const char *text, int64_t *wall_us, struct err *err)
         return true;
     }
     struct tm t = {0};
+    int64_t fraction_us = 0, offset_s;
     const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &t);
-    long offset_s = 0;
-    if (rest && (strcmp(rest, "Z") == 0 || *rest == '\0')) {
-        /* UTC */
-    } else if (rest && strlen(rest) == 6 && (*rest == '+' || *rest == '-') && rest[3] == ':') {
-        offset_s = (strtol(rest + 1, NULL, 10) * 60 + strtol(rest + 4, NULL, 10)) * 60;
-        if (*rest == '-')
-            offset_s = -offset_s;
-    } else {
+    if (rest && *rest == '.')
+        for (int64_t digit_us = 100000; *++rest >= '0' && *rest <= '9'; digit_us /= 10)
+            fraction_us += (*rest - '0') * digit_us;
+    if (!rest || !parse_zone(rest, &offset_s))
         return err_set(err, "\"%s\" is neither Unix seconds nor a time such as 2026-01-31T09:13:59Z", text);
-    }
-    *wall_us = ((int64_t)timegm(&t) - offset_s) * 1000000;
+    *wall_us = ((int64_t)timegm(&t) - offset_s) * 1000000 + fraction_us;
     return true;
 }
 
