@@ -417,6 +417,9 @@ static enum rule_id blame_of(struct judging *j, struct attempt *a)
         a->uncontrolled = true;
         return undisturbed(a) ? blame_plain(j, a) : RULE_NONE;
     }
+    /* Under load a full request is refused as it is without: that is no lack of speed. */
+    if (p->load && a->events > 1 && answered(a) && a->status < 429)
+        return RULE_FORM_BATCH;
     if (p->load)
         return RULE_ACK_LOAD;
     /* A silence now and then is the connector's pace; one that always follows a variant is its fault. */
@@ -489,7 +492,7 @@ static bool fails(enum rule_id rule, const struct attempt *a)
 /* AEP asks for exactly 200 to a HEAD request, and nothing else is well. */
 static bool head_not_200(enum rule_id rule, const struct attempt *a)
 {
-    return rule == RULE_REACH_HEAD && acknowledged(a) && a->status != 200;
+    return rule == RULE_REACH_HEAD && a->kind == KIND_REACHABILITY && acknowledged(a) && a->status != 200;
 }
 
 static const char *keep(struct owned *owned, struct buf *text)
