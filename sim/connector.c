@@ -27,7 +27,6 @@
 #define MAC_BYTES              32
 #define SECRETS_MAX            3
 #define CACHED_SIGNATURES      4096 /* BUG_SIG_CACHED */
-#define SLOW_DELIVERIES        100  /* BUG_ACK_SLOW and BUG_NO_HEADROOM: enough to be found, and soon over */
 
 enum sender { EVENTS_API, AEP };
 
@@ -381,16 +380,9 @@ static struct reply acknowledge(struct connector *connector, enum sender sender,
         return REFUSE(409, "an event is known already");
     if (connector->bug == BUG_REDIRECT)
         return REFUSE(308, "moved");
-<<<<<<< HEAD
     if (connector->bug == BUG_ACK_SLOW && removal && connector->removal_count % 8 == 1)
         reply.delay_us = too_late_us[sender];
     if (connector->bug == BUG_NO_HEADROOM && removal && connector->removal_count % 2 == 1)
-=======
-    bool slow_for_now = connector->delivery_count <= SLOW_DELIVERIES;
-    if (connector->bug == BUG_ACK_SLOW && connector->delivery_count % 8 == 0 && slow_for_now)
-        reply.delay_us = too_late_us[sender];
-    if (connector->bug == BUG_NO_HEADROOM && connector->delivery_count % 4 == 0 && slow_for_now)
->>>>>>> judge-tests
         reply.delay_us = rather_late_us[sender];
     if (connector->bug == BUG_LOAD_SERIAL && sender == AEP) {
         if (connector->serial_until_us < now_us)
