@@ -42,7 +42,8 @@ help:
 ## make check        every test: units (ASan+UBSan), layers, format, end-to-end, kill matrix
 demo: deps-build
 	$(MAKE) all
-	$(PROGRAM) demo
+	$(PROGRAM) demo --platform aep
+	$(PROGRAM) demo --platform events-api
 
 check: deps-build deps-check
 	$(MAKE) all
