@@ -559,7 +559,7 @@ static void test_connector_bug_load_serial_works_on_one_delivery_at_a_time(void 
     (void)state;
     struct desk desk;
     desk_open(&desk, BUG_LOAD_SERIAL, NULL);
-    assert_true(took_us(&desk, AEP, 1, "updated") >= 25000);
+    assert_true(took_us(&desk, AEP, 1, "updated") >= 15000);
     desk_close(&desk);
 }
 
