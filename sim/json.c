@@ -802,12 +802,6 @@ void json_put_i64(struct json_writer *w, const char *key, int64_t n)
     buf_put_u64(w->out, n < 0 ? -(uint64_t)n : (uint64_t)n);
 }
 
-void json_put_real(struct json_writer *w, const char *key, double x)
-{
-    member(w, key);
-    buf_printf(w->out, "%.1f", x);
-}
-
 void json_put_bool(struct json_writer *w, const char *key, bool flag)
 {
     json_put_raw(w, key, span_of(flag ? "true" : "false"));

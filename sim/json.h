@@ -112,7 +112,6 @@ void json_put(struct json_writer *w, const char *key, const char *text); /* NULL
 void json_put_bytes(struct json_writer *w, const char *key, struct span text);
 void json_put_u64(struct json_writer *w, const char *key, uint64_t n);
 void json_put_i64(struct json_writer *w, const char *key, int64_t n);
-void json_put_real(struct json_writer *w, const char *key, double x); /* at most one digit after the point */
 void json_put_bool(struct json_writer *w, const char *key, bool flag);
 void json_put_raw(struct json_writer *w, const char *key, struct span json); /* a value already spelled */
 

@@ -362,7 +362,6 @@ bool opts_parse(struct options *options, enum command_bit command, int argc, cha
     if (!read_environment(&p, err) || !read_config(&p, err) || !read_presets(&p, err))
         return false;
     options->seed_set = p.from[ROW_seed] != PLACE_NONE;
-    options->timestamp_set = p.from[ROW_timestamp] != PLACE_NONE;
     return true;
 }
 
@@ -410,8 +409,7 @@ void opts_help(enum command_bit command, struct buf *out)
     }
 }
 
-/* ---- the line that repeats a run -------------------------------------------------------------------------
- */
+/* ---- the line that repeats a run ------------------------------------------------------------------- */
 
 void opts_put_word(struct buf *out, const char *word)
 {

@@ -45,7 +45,7 @@ struct options {
 #undef OPT_TYPE_DURATION
 #undef OPT_TYPE_LIST
     struct text_list args; /* positional */
-    bool seed_set, timestamp_set;
+    bool seed_set;
     struct text_list owned; /* memory */
 };
 

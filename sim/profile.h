@@ -29,8 +29,7 @@ struct profile {
     double requests_per_second_top; /* the highest rate it sends at */
     const char *user_agent, *content_type;
     const char *reach_method; /* the reachability check: a request without a body … */
-    bool reach_signed;        /* … signed or not … */
-    const char *reach_rule;   /* … and the rule that judges it */
+    bool reach_signed;        /* … signed or not */
     bool event_wrapped;       /* events stand in {"events":[…]} */
     const char *signature_header, *secondary_header, *timestamp_header, *algorithm_line;
     const char *type_member; /* "action" or "type": what says which event it is */

@@ -27,7 +27,6 @@ const struct profile profile_aep = {
     /* overview, requirements: the URL must answer 200 to a HEAD request */
     .reach_method = "HEAD",
     .reach_signed = false,
-    .reach_rule = "reach/head",
 
     .type_member = "type",
 };

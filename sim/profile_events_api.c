@@ -26,7 +26,6 @@ const struct profile profile_events_api = {
     /* WebhookReachabilityChecker: the Test button posts an empty body, signed; 2xx is well */
     .reach_method = "POST",
     .reach_signed = true,
-    .reach_rule = "reach/test",
 
     .type_member = "action",
 };
