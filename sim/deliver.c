@@ -63,6 +63,19 @@ static uint64_t info_us(CURL *easy, CURLINFO info)
     return us > 0 ? (uint64_t)us : 0;
 }
 
+static enum outcome outcome_of_connecting(CURL *easy)
+{
+    switch (info_long(easy, CURLINFO_OS_ERRNO)) {
+    case ECONNREFUSED:
+        return OUTCOME_REFUSED;
+    case ECONNRESET: /* taken, and dropped before we saw it */
+    case EPIPE:
+        return OUTCOME_RESET;
+    default:
+        return OUTCOME_FAILED;
+    }
+}
+
 static enum outcome outcome_of(CURL *easy, CURLcode code)
 {
     switch (code) {
@@ -70,23 +83,19 @@ static enum outcome outcome_of(CURL *easy, CURLcode code)
     case CURLE_WRITE_ERROR: /* ours: the answer was longer than we read */
         return OUTCOME_ANSWERED;
     case CURLE_COULDNT_CONNECT:
-        return info_long(easy, CURLINFO_OS_ERRNO) == ECONNREFUSED ? OUTCOME_REFUSED : OUTCOME_FAILED;
+        return outcome_of_connecting(easy);
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE:
         return OUTCOME_RESET;
-    case CURLE_UNSUPPORTED_PROTOCOL: /* curl's word for an answer that is not HTTP/1 */
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_BAD_CONTENT_ENCODING:
-        return OUTCOME_GARBAGE;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
         return OUTCOME_TLS;
-    default:
-        return OUTCOME_FAILED;
+    default: /* once the request could be sent, what is wrong is what came back */
+        return info_us(easy, CURLINFO_PRETRANSFER_TIME_T) ? OUTCOME_GARBAGE : OUTCOME_FAILED;
     }
 }
 
@@ -94,12 +103,17 @@ static enum outcome outcome_of(CURL *easy, CURLcode code)
 static void describe(const struct request *r, CURLcode code, char detail[256])
 {
     const char *words = *r->words ? r->words : curl_easy_strerror(code);
+    long why = info_long(r->easy, CURLINFO_OS_ERRNO);
     *detail = '\0';
-    if (code == CURLE_WRITE_ERROR)
+    if (code == CURLE_COULDNT_CONNECT)
+        snprintf(detail, 256, "%s", why && why != ECONNREFUSED ? strerror((int)why) : "");
+    else if (code == CURLE_OUT_OF_MEMORY) /* curl's word for it */
+        snprintf(detail, 256, "a header of the answer was too long");
+    else if (code == CURLE_WRITE_ERROR)
         snprintf(detail, 256, "the answer was longer than %u bytes; the rest was not read", ANSWER_BYTES_MAX);
     else if (code == CURLE_PEER_FAILED_VERIFICATION)
         snprintf(detail, 256, "%.180s; --cacert FILE trusts its CA, -k trusts any certificate", words);
-    else if (code != CURLE_OK && outcome_of(r->easy, code) != OUTCOME_REFUSED)
+    else if (code != CURLE_OK)
         snprintf(detail, 256, "%s", words);
 }
 

@@ -128,10 +128,13 @@ class Server:
             thread.start()
 
     def serve(self, sock):
-        plain = sock
         try:
             if self.tls:
-                sock = self.tls.wrap_socket(sock, server_side=True)
+                with self.lock:
+                    self.sockets.discard(sock)
+                    sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+                    self.sockets.add(sock)
+                sock.do_handshake()
             self.talk(self, Connection(sock))
         except OSError:
             pass  # the other side closed
@@ -139,7 +142,7 @@ class Server:
             self.failures.append(repr(failure))
         finally:
             with self.lock:
-                self.sockets.discard(plain)
+                self.sockets.discard(sock)
             sock.close()
 
 
