@@ -1,7 +1,9 @@
 """The real program, over real files and sockets. PIMSIM names it; by default it is the build's."""
+import json
 import os
 import pathlib
 import subprocess
+import types
 
 import pytest
 
@@ -17,5 +19,33 @@ def pimsim(tmp_path):
         clean = {k: v for k, v in os.environ.items() if not k.startswith("PIMSIM")}
         more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **more}
         return subprocess.run([PROGRAM, *map(str, args)], cwd=cwd, timeout=timeout, env={**clean, **(env or {})}, **more)
+
+    return run
+
+
+@pytest.fixture
+def play(pimsim, tmp_path):
+    """play(url, "core/first-contact") delivers, and has the journal judged offline: it must say the same."""
+
+    def run(url, *args, secret="s3cret", command="run", **more):
+        record, report = tmp_path / "run.ndjson", tmp_path / "run.json"
+        target = ["--url", url, "--secret", secret] if command == "run" else []
+        for path in (record, report):
+            path.unlink(missing_ok=True)
+        done = pimsim(command, *target, "--journal", record, "--report-json", report, *args, **more)
+        report = json.loads(report.read_text()) if report.exists() else None
+        assert "Sanitizer" not in done.stderr, done.stderr
+        if report:
+            again = pimsim("judge", record, "--report-json", "-")
+            assert json.loads(again.stdout) == report
+            assert again.returncode == (done.returncode if done.returncode != 130 else again.returncode)
+        records = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+        return types.SimpleNamespace(
+            code=done.returncode, out=done.stdout, err=done.stderr, report=report, records=records,
+            end=records[-1].get("reason") if records else None,
+            answers=[r for r in records if r["record"] == "answer"],
+            failed=sorted(f["rule"] for f in report["findings"] if f["verdict"] == "fail") if report else None,
+            verdicts={f["rule"]: f["verdict"] for f in report["findings"]} if report else None,
+            reasons={f["rule"]: f["reason"] for f in report["findings"]} if report else None)
 
     return run
