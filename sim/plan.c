@@ -1,5 +1,6 @@
 /* plan: see plan.h. A stream of changes is laid out in order, then every fault goes over it once,
- * drawing from a random stream of its own, and the result is sorted. */
+ * drawing from a random stream of its own, and the result is sorted. No event is struck by two faults:
+ * what the first made of it (a copy that comes later, say) the second could undo. */
 #include "plan.h"
 
 #include <stdio.h>
@@ -44,23 +45,20 @@ static struct plan_item *add_item(struct plan *plan)
 static double events_per_second(const struct plan *plan)
 {
     const struct pace *pace = &plan->scenario->pace;
-    if (!pace->rate_top)
-        return pace->rate;
-    uint32_t batch_max = plan->profile->events_per_request_max;
-    return plan->profile->requests_per_second_top * (pace->batch < batch_max ? pace->batch : batch_max);
+    return pace->rate_top ? plan->profile->requests_per_second_top * plan->batch : pace->rate;
 }
 
 /* Move the stream's clock on by one event. The events of a request are due together. */
 static void advance(struct builder *b)
 {
-    const struct pace *pace = &b->plan->scenario->pace;
+    uint64_t ramp_us = b->plan->scenario->pace.ramp_us, at_us = (uint64_t)b->at_us;
     double rate = events_per_second(b->plan);
-    if (rate <= 0 || b->plan->event_count % pace->batch)
+    if (rate <= 0 || b->plan->event_count % b->plan->batch)
         return;
-    double ramped = pace->ramp_us ? b->at_us / (double)pace->ramp_us : 1;
-    if (ramped < 1)
-        rate *= 0.1 + 0.9 * ramped;
-    b->at_us += 1e6 * pace->batch / rate;
+    /* In whole numbers: a compiler that fused a multiplication and an addition would plan otherwise. */
+    if (at_us < ramp_us)
+        rate *= (double)(ramp_us + 9 * at_us) / (double)(10 * ramp_us);
+    b->at_us += 1e6 * b->plan->batch / rate;
 }
 
 static struct pool *find_pool(struct builder *b, const char *name)
@@ -103,7 +101,7 @@ static bool add_changes(struct builder *b, const struct step *step, uint16_t sou
             item->event = plan->event_count++;
             item->entity = entity;
             item->version = pool->versions[entity];
-            item->changed_ms = (uint32_t)(b->at_us / 1000) + b->round * 1000;
+            item->changed_us = item->at_us + b->round * UINT64_C(1000000);
             item->source = source;
             advance(b);
         }
@@ -157,67 +155,85 @@ struct fault_pass {
     const struct fault_spec *spec;
     uint8_t index;
     struct rng rng;
-    size_t stream_count; /* items before this fault added any */
+    size_t stream_count; /* the stream's items; behind them stand the copies */
     unsigned used;       /* how often it struck: its variants take turns */
     double credit;       /* the share of the events passed that is still to be struck */
 };
 
-static struct plan_item *add_copy(struct fault_pass *f, size_t at, uint64_t after_us,
-                                  enum fault_variant variant)
+static bool is_free(const struct plan_item *item)
 {
-    struct plan_item original = f->plan->items[at];
-    struct plan_item *copy = add_item(f->plan);
-    *copy = original;
+    return item->source != PLAN_REACHABILITY && item->variant == VARIANT_NONE && !item->copied;
+}
+
+static void mark(const struct fault_pass *f, struct plan_item *item, enum fault_variant variant)
+{
+    item->variant = (uint8_t)variant;
+    item->spec = f->index;
+}
+
+static uint64_t draw_after_us(struct fault_pass *f)
+{
+    return rng_range(&f->rng, f->spec->after_min_us, f->spec->after_max_us);
+}
+
+static void add_copy(struct fault_pass *f, size_t at, uint64_t after_us, enum fault_variant variant)
+{
+    struct plan_item *copy = add_item(f->plan), *original = &f->plan->items[at];
+    *copy = *original;
     copy->at_us += after_us;
-    copy->copy = (uint8_t)(original.copy + 1);
-    copy->variant = (uint8_t)variant;
-    copy->spec = f->index;
-    return copy;
+    copy->copy = 1;
+    mark(f, copy, variant);
+    original->copied = true;
 }
 
 static void strike_duplicate(struct fault_pass *f, size_t at)
 {
-    add_copy(f, at, rng_range(&f->rng, f->spec->after_min_us, f->spec->after_max_us), VARIANT_DUPLICATE_COPY);
+    add_copy(f, at, draw_after_us(f), VARIANT_DUPLICATE_COPY);
 }
 
+/* The last event of the stream has none to change places with. */
 static void strike_reorder(struct fault_pass *f, size_t at)
 {
     size_t other = at + 1 + rng_below(&f->rng, f->spec->window - 1);
     if (other >= f->stream_count)
         other = f->stream_count - 1;
-    struct plan_item *a = &f->plan->items[at], *b = &f->plan->items[other];
-    if (b->source == PLAN_REACHABILITY)
+    while (other > at && !is_free(&f->plan->items[other]))
+        other--;
+    if (other == at)
         return;
+    struct plan_item *a = &f->plan->items[at], *b = &f->plan->items[other];
     uint64_t at_us = a->at_us;
     uint32_t order = a->order;
     a->at_us = b->at_us, a->order = b->order;
     b->at_us = at_us, b->order = order;
-    a->variant = VARIANT_REORDER_SWAP;
-    a->spec = f->index;
+    mark(f, a, VARIANT_REORDER_SWAP);
 }
 
 static void strike_drop(struct fault_pass *f, size_t at)
 {
-    f->plan->items[at].variant = VARIANT_DROP_LOST;
+    mark(f, &f->plan->items[at], VARIANT_DROP_LOST);
 }
 
 static void strike_delay(struct fault_pass *f, size_t at)
 {
-    struct plan_item *item = &f->plan->items[at];
-    item->at_us += rng_range(&f->rng, f->spec->after_min_us, f->spec->after_max_us);
-    item->variant = VARIANT_DELAY_LATE;
-    item->spec = f->index;
+    f->plan->items[at].at_us += draw_after_us(f);
+    mark(f, &f->plan->items[at], VARIANT_DELAY_LATE);
 }
 
+/* The events are held back until the last of them has happened. */
 static void strike_burst(struct fault_pass *f, size_t at)
 {
-    for (size_t i = at; i < f->stream_count && i < at + f->spec->window; i++) {
-        struct plan_item *item = &f->plan->items[i];
-        if (item->variant != VARIANT_NONE || item->source == PLAN_REACHABILITY)
+    struct plan_item *items = f->plan->items;
+    size_t end = at + f->spec->window < f->stream_count ? at + f->spec->window : f->stream_count;
+    uint64_t last_us = 0;
+    for (size_t i = at; i < end; i++)
+        if (is_free(&items[i]) && items[i].at_us > last_us)
+            last_us = items[i].at_us;
+    for (size_t i = at; i < end; i++) {
+        if (!is_free(&items[i]))
             continue;
-        item->at_us = f->plan->items[at].at_us;
-        item->variant = VARIANT_BURST_HEAP;
-        item->spec = f->index;
+        items[i].at_us = last_us;
+        mark(f, &items[i], VARIANT_BURST_HEAP);
         f->credit -= i > at; /* the one at `at` is on its caller */
     }
 }
@@ -225,12 +241,10 @@ static void strike_burst(struct fault_pass *f, size_t at)
 static void strike_request(struct fault_pass *f, size_t at)
 {
     enum fault_variant variant = f->spec->hows[f->used % f->spec->how_count];
-    if (variant == VARIANT_FORGE_TAMPERED) {
+    if (variant == VARIANT_FORGE_TAMPERED)
         add_copy(f, at, TAMPERED_AFTER_US, variant);
-        return;
-    }
-    f->plan->items[at].variant = (uint8_t)variant;
-    f->plan->items[at].spec = f->index;
+    else
+        mark(f, &f->plan->items[at], variant);
 }
 
 static void (*const strikes[FAULT_COUNT])(struct fault_pass *f, size_t at) = {
@@ -240,25 +254,31 @@ static void (*const strikes[FAULT_COUNT])(struct fault_pass *f, size_t at) = {
     [FAULT_MALFORM] = strike_request,     [FAULT_BYTES] = strike_request,
 };
 
-/* Half of the events, say, are struck: not each by the toss of a coin, which could spare all of them,
- * but so many of every stretch of the stream, at places that are drawn. */
-static void apply_fault(struct plan *plan, const struct fault_spec *spec, uint8_t index)
+/* Inside 0 … 1, and far enough from both ends that no rounding of the credit counts. */
+static double draw_place(struct rng *rng)
 {
-    struct fault_pass f = {.plan = plan, .spec = spec, .index = index, .stream_count = plan->count};
+    return ((double)rng_below(rng, 1000) + 0.5) / 1000;
+}
+
+/* Half of the events, say, are struck: not each by the toss of a coin, which could spare all of them,
+ * but one in every stretch of two, at a place in it that is drawn. */
+static void apply_fault(struct plan *plan, size_t stream_count, const struct fault_spec *spec, uint8_t index)
+{
+    struct fault_pass f = {.plan = plan, .spec = spec, .index = index, .stream_count = stream_count};
     char stream[32];
     snprintf(stream, sizeof stream, "fault %u", index);
     rng_init(&f.rng, plan->seed, stream);
-    f.credit = (double)rng_below(&f.rng, 1000) / 1000;
+    double place = draw_place(&f.rng);
     for (size_t at = 0; at < f.stream_count; at++) {
-        const struct plan_item *item = &plan->items[at];
-        if (item->source == PLAN_REACHABILITY || item->variant != VARIANT_NONE)
+        if (!is_free(&plan->items[at]))
             continue;
         f.credit += spec->share;
-        if (f.credit < 1)
+        if (f.credit < place)
             continue;
         f.credit -= 1;
         strikes[spec->kind](&f, at);
         f.used++;
+        place = draw_place(&f.rng);
     }
 }
 
@@ -284,21 +304,34 @@ static void remove_dropped(struct plan *plan)
 
 /* ---- the whole ---------------------------------------------------------------------------- */
 
+static bool load_catalog(struct builder *b, struct err *err)
+{
+    struct plan *plan = b->plan;
+    for (size_t i = 0; i < plan->source_count; i++) {
+        if (!plan->sources[i].catalog)
+            continue;
+        if (!plan->catalog && !catalog_load(&plan->catalog, b->data, plan->profile->style, err))
+            return false;
+        const struct event_type *type = fixture_type(plan->sources[i].fixture);
+        if (!catalog_count(plan->catalog, type->kind))
+            return err_set(err, "%s: the catalogue has nothing for %s", plan->scenario->name, type->name);
+    }
+    return true;
+}
+
 static bool build(struct builder *b, struct err *err)
 {
     struct plan *plan = b->plan;
     const struct scenario *s = plan->scenario;
-    bool catalog = false;
     for (size_t i = 0; i < s->step_count; i++)
         if (!add_step(b, &s->steps[i], err))
             return err_wrap(err, "%s: stream[%zu]", s->name, i);
     plan->rounds = b->round;
-    for (size_t i = 0; i < plan->source_count; i++)
-        catalog |= plan->sources[i].catalog;
-    if (catalog && !catalog_load(&plan->catalog, b->data, plan->profile->style, err))
+    if (!load_catalog(b, err))
         return false;
+    size_t stream_count = plan->count;
     for (size_t i = 0; i < s->fault_count; i++)
-        apply_fault(plan, &s->faults[i], (uint8_t)i);
+        apply_fault(plan, stream_count, &s->faults[i], (uint8_t)i);
     remove_dropped(plan);
     qsort(plan->items, plan->count, sizeof *plan->items, by_time);
     return true;
@@ -311,6 +344,8 @@ bool plan_build(struct plan **plan, const struct scenario *scenario, const struc
     p->scenario = scenario;
     p->profile = profile;
     p->seed = rng_hash(seed, scenario->name, profile->id);
+    p->batch = scenario->pace.batch < profile->events_per_request_max ? scenario->pace.batch
+                                                                      : profile->events_per_request_max;
     struct builder b = {.plan = p, .settings = settings, .data = data};
     bool ok = build(&b, err);
     for (size_t i = 0; i < b.pool_count; i++)
@@ -348,15 +383,16 @@ void plan_event_id(const struct plan *plan, const struct plan_item *item, char i
     if (plan->profile->id == PLATFORM_EVENTS_API)
         rng_uuid4(plan->seed, "event", item->event, id);
     else
-        rng_uuid7(plan->seed, "event", item->event, ID_EPOCH_US + (int64_t)item->changed_ms * 1000, id);
+        rng_uuid7(plan->seed, "event", item->event, ID_EPOCH_US + (int64_t)item->changed_us, id);
 }
 
 void plan_entity(const struct plan *plan, const struct plan_item *item, struct entity *entity)
 {
     const char *pool = plan->sources[item->source].pool;
     rng_uuid4(plan->seed, pool, item->entity, entity->uuid);
-    snprintf(entity->code, sizeof entity->code, "%s-%08x", *pool == '/' ? "item" : pool,
-             (unsigned)(rng_hash(plan->seed, pool, item->entity) & 0xffffffff));
+    /* All 64 bits, or of a million entities a hundred would share their code with another. */
+    snprintf(entity->code, sizeof entity->code, "%s-%016llx", *pool == '/' ? "item" : pool,
+             (unsigned long long)rng_hash(plan->seed, pool, item->entity));
 }
 
 void plan_render(const struct plan *plan, const struct plan_item *item, const struct settings *settings,
@@ -367,7 +403,7 @@ void plan_render(const struct plan *plan, const struct plan_item *item, const st
     /* The PIM's changes lie before the run, a second between two of the same entity. */
     int64_t first_us = wall_start_us - (int64_t)plan->rounds * 1000000;
     struct event_identity identity = {
-        .time_us = first_us + (int64_t)item->changed_ms * 1000,
+        .time_us = first_us + (int64_t)item->changed_us,
         .created_us = first_us,
         .subject = settings->subject,
         .source = settings->source,

@@ -11,15 +11,16 @@
 /* One event on its way to the connector. 40 bytes: a million of them are 40 MB. */
 struct plan_item {
     uint64_t at_us;      /* when it is due at the sender, virtual, from the scenario's start */
+    uint64_t changed_us; /* when the PIM was changed; the event may come much later */
     uint32_t order;      /* breaks ties of at_us: the place in the stream */
     uint32_t event;      /* which event: its id follows from this number */
     uint32_t entity;     /* which entity of its source's pool */
     uint32_t version;    /* the entity's state after the change */
-    uint32_t changed_ms; /* when the PIM was changed; the event may come much later */
     uint16_t source;     /* index into plan->sources; PLAN_REACHABILITY: the reachability check */
-    uint8_t copy;        /* 0: the event itself; n: its n-th duplicate */
+    uint8_t copy;        /* 0: the event itself; 1: its copy */
     uint8_t variant;     /* enum fault_variant; VARIANT_NONE: undisturbed */
     uint8_t spec;        /* which of the scenario's faults that variant is of */
+    bool copied;         /* a copy of it is planned too */
 };
 
 #define PLAN_REACHABILITY UINT16_MAX
@@ -34,7 +35,8 @@ struct plan_source {
 struct plan {
     const struct scenario *scenario; /* borrowed */
     const struct profile *profile;
-    uint64_t seed; /* of this scenario: from the run's seed, its name and the platform */
+    uint64_t seed;  /* of this scenario: from the run's seed, its name and the platform */
+    uint32_t batch; /* events a request: the scenario's, at most the platform's */
     struct plan_source *sources;
     size_t source_count, source_cap;
     struct catalog *catalog; /* NULL unless a source wants it */

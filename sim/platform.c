@@ -9,7 +9,6 @@ struct platform {
     const struct plan *plan;
     size_t cursor; /* the first item that no delivery carries yet */
     uint32_t in_flight, deliveries;
-    uint32_t batch;
     bool paced; /* items have their own due moments; how many are in flight does not matter */
 };
 
@@ -19,8 +18,6 @@ struct platform *platform_new(const struct plan *plan)
     const struct pace *pace = &plan->scenario->pace;
     p->plan = plan;
     p->paced = pace->rate > 0 || pace->rate_top;
-    p->batch = pace->batch < plan->profile->events_per_request_max ? pace->batch
-                                                                   : plan->profile->events_per_request_max;
     return p;
 }
 
@@ -55,7 +52,7 @@ bool platform_next(struct platform *p, uint64_t now_us, struct delivery *deliver
         return false;
     const struct plan_item *items = p->plan->items, *first = &items[p->cursor];
     size_t count = 1;
-    while (count < p->batch && p->cursor + count < p->plan->count && rides_with(first, first + count))
+    while (count < p->plan->batch && p->cursor + count < p->plan->count && rides_with(first, first + count))
         count++;
     *delivery = (struct delivery){
         .id = ++p->deliveries,

@@ -41,11 +41,6 @@ uint64_t rng_range(struct rng *r, uint64_t min, uint64_t max)
     return min >= max ? min : min + rng_below(r, max - min + 1);
 }
 
-bool rng_chance(struct rng *r, double share)
-{
-    return (double)(rng_u64(r) >> 11) * 0x1p-53 < share;
-}
-
 static void uuid_print(uint64_t hi, uint64_t lo, unsigned version, char text[UUID_SIZE])
 {
     hi = (hi & ~UINT64_C(0xf000)) | (uint64_t)version << 12;

@@ -15,7 +15,6 @@ void rng_init(struct rng *r, uint64_t seed, const char *stream);
 uint64_t rng_u64(struct rng *r);
 uint64_t rng_below(struct rng *r, uint64_t limit);             /* 0 .. limit-1; 0 when limit is 0 */
 uint64_t rng_range(struct rng *r, uint64_t min, uint64_t max); /* both ends included */
-bool rng_chance(struct rng *r, double share);                  /* share 0 .. 1 */
 uint64_t rng_hash(uint64_t seed, const char *stream, uint64_t n);
 void rng_uuid4(uint64_t seed, const char *stream, uint64_t n, char text[UUID_SIZE]);
 void rng_uuid7(uint64_t seed, const char *stream, uint64_t n, int64_t wall_us, char text[UUID_SIZE]);
