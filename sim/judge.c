@@ -113,7 +113,7 @@ struct attempt {
 
 /* How the attempts of one variant in one scenario went. */
 struct group {
-    uint32_t met, silent;
+    uint32_t met, missed;
 };
 
 struct played {
@@ -134,8 +134,13 @@ struct judging {
     char **names;
     size_t name_count, name_cap, note_count;
     bool headed;
-    bool signature_taken; /* some undisturbed delivery was acknowledged: valid signatures can be right */
-    bool bytes_refused;   /* … and one that only spells its JSON otherwise was refused */
+    bool signature_taken;    /* some undisturbed delivery was acknowledged: valid signatures can be right */
+    bool bytes_refused;      /* … and one that only spells its JSON otherwise was refused */
+    bool single_refused;     /* some undisturbed delivery of one event was answered, but not acknowledged */
+    uint32_t events_taken;   /* the most events in an undisturbed delivery that was acknowledged */
+    bool plain_answers[600]; /* the statuses that undisturbed deliveries were answered with */
+    size_t culprit,
+        gone; /* the attempt that the connector did not outlive, and the first that found nobody */
     struct buf scratch;
 };
 
@@ -385,22 +390,43 @@ static enum rule_id blame_signature(const struct judging *j)
     return j->signature_taken && j->bytes_refused ? RULE_SIG_RAW_BYTES : RULE_SIG_VALID;
 }
 
+/* Requests with fewer events were taken, or there were none of them. */
+static bool too_many_events(const struct judging *j, const struct attempt *a)
+{
+    return a->events > 1 && a->events > j->events_taken && (j->events_taken || !j->single_refused);
+}
+
+static enum rule_id blame_pace(const struct judging *j, const struct attempt *a)
+{
+    const struct played *p = &j->played[a->scenario];
+    return p->load && p->control ? RULE_ACK_LOAD : RULE_ACK_DEADLINE;
+}
+
 /* An undisturbed delivery, or one that was only late, early or slow, was not acknowledged. */
 static enum rule_id blame_plain(const struct judging *j, const struct attempt *a)
 {
-    const struct played *p = &j->played[a->scenario];
-    if (!answered(a))
-        return RULE_ACK_DEADLINE;
     if (refused(a))
         return blame_signature(j);
-    if (a->events > 1 && p->asked[RULE_FORM_BATCH])
-        return RULE_FORM_BATCH;
-    return RULE_ACK_DEADLINE;
+    return answered(a) && too_many_events(j, a) ? RULE_FORM_BATCH : blame_pace(j, a);
+}
+
+/* The variant is why this attempt failed. What undisturbed deliveries are answered with now and then is the
+ * connector's mood, and so is a silence now and then; what nearly always follows a variant is its fault. */
+static bool follows_variant(const struct judging *j, const struct attempt *a)
+{
+    const struct group *own = &j->played[a->scenario].groups[a->variant];
+    const struct group *plain = &j->played[a->scenario].groups[VARIANT_NONE];
+    if (answered(a) && a->status < COUNT_OF(j->plain_answers) && !j->plain_answers[a->status])
+        return true;
+    return own->missed > own->met && (uint64_t)own->missed * (plain->met + plain->missed) >
+                                         2ull * plain->missed * (own->met + own->missed);
 }
 
 static enum rule_id blame_of(struct judging *j, struct attempt *a)
 {
     const struct played *p = &j->played[a->scenario];
+    /* Who refuses everything has not shown that the bad is told from the good. */
+    a->uncontrolled = a->kind == KIND_EVENTS && expected(a) != EXPECT_ACK && met(a) && !j->signature_taken;
     if (!a->ended || a->kind == KIND_DIAGNOSIS || met(a) || untrusted(j, a))
         return RULE_NONE;
     if (redirected(a))
@@ -410,22 +436,47 @@ static enum rule_id blame_of(struct judging *j, struct attempt *a)
     if (a->kind == KIND_REACHABILITY)
         return strcmp(j->out->platform, platform_names[PLATFORM_AEP]) == 0 ? RULE_REACH_HEAD
                                                                            : RULE_REACH_TEST;
+    if (a >= j->attempts + j->gone && a != j->attempts + j->culprit && !undisturbed(a)) {
+        a->uncontrolled = true; /* nobody was there to judge it */
+        return RULE_NONE;
+    }
     enum rule_id own = own_rule(a);
-    if (!p->load && own == RULE_ACK_DEADLINE)
+    if (own == RULE_ACK_DEADLINE)
         return blame_plain(j, a);
     if (!p->control) {
         a->uncontrolled = true;
-        return undisturbed(a) ? blame_plain(j, a) : RULE_NONE;
+        return RULE_NONE;
     }
-    /* Under load a full request is refused as it is without: that is no lack of speed. */
-    if (p->load && a->events > 1 && answered(a) && a->status < 429)
-        return RULE_FORM_BATCH;
-    if (p->load)
-        return RULE_ACK_LOAD;
-    /* A silence now and then is the connector's pace; one that always follows a variant is its fault. */
-    if (!answered(a) && p->groups[a->variant].met > 0)
-        return expected(a) == EXPECT_ACK ? RULE_ACK_DEADLINE : RULE_NONE;
+    if (a == j->attempts + j->culprit)
+        return own;
+    if (expected(a) == EXPECT_ACK && refused(a) && j->plain_answers[a->status])
+        return blame_signature(j);
+    if (!follows_variant(j, a))
+        return expected(a) == EXPECT_ACK ? blame_pace(j, a) : RULE_NONE;
     return own;
+}
+
+/* The connector answered, and then nobody ever did: find since when, and what it did not survive. */
+static void find_end(struct judging *j)
+{
+    size_t tail = j->attempt_count;
+    bool absent = false;
+    j->culprit = j->gone = j->attempt_count;
+    while (tail && !answered(&j->attempts[tail - 1])) {
+        const struct attempt *a = &j->attempts[--tail];
+        if (a->ended && a->outcome != OUTCOME_REFUSED && a->outcome != OUTCOME_RESET)
+            return;
+        absent |= a->ended && a->outcome == OUTCOME_REFUSED;
+    }
+    if (!absent || !tail)
+        return;
+    j->gone = j->culprit = tail;
+    /* Requests were under way together: of those that got no answer then, one that was not ordinary. */
+    uint32_t scenario = j->attempts[tail].scenario;
+    for (size_t i = j->attempt_count; i-- && j->attempts[i].scenario >= scenario;)
+        if (j->attempts[i].ended && !answered(&j->attempts[i]) && !undisturbed(&j->attempts[i]) &&
+            j->attempts[i].scenario == scenario)
+            j->culprit = i;
 }
 
 static void assign_blame(struct judging *j)
@@ -433,12 +484,20 @@ static void assign_blame(struct judging *j)
     for (size_t i = 0; i < j->attempt_count; i++) {
         struct attempt *a = &j->attempts[i];
         struct played *p = &j->played[a->scenario];
-        if (undisturbed(a) && acknowledged(a))
+        if (undisturbed(a) && acknowledged(a)) {
             p->control = j->signature_taken = true;
+            j->events_taken = a->events > j->events_taken ? a->events : j->events_taken;
+        } else if (undisturbed(a) && answered(a)) {
+            j->plain_answers[a->status < COUNT_OF(j->plain_answers) ? a->status : 0] = true;
+            j->single_refused |= a->events == 1;
+        }
         j->bytes_refused |= variant_get(a->variant)->fault == FAULT_BYTES && refused(a);
         if (a->kind == KIND_EVENTS && met(a))
             p->groups[a->variant].met++;
+        else if (a->kind == KIND_EVENTS && a->ended && !untrusted(j, a))
+            p->groups[a->variant].missed++;
     }
+    find_end(j);
     for (size_t i = 0; i < j->attempt_count; i++)
         j->attempts[i].blame = (uint8_t)blame_of(j, &j->attempts[i]);
 }
