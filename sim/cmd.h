@@ -6,9 +6,7 @@
 #define PIMSIM_CMD_H
 
 #include "event.h"
-#include "loop.h"
 #include "opts.h"
-#include "process.h"
 #include "profile.h"
 
 typedef bool cmd_fn(const struct options *options, enum exit_code *code, struct err *err);
@@ -41,15 +39,8 @@ bool cmd_platform(const struct options *options, enum platform_id *platform, str
 bool cmd_settings(const struct options *options, enum platform_id platform, struct settings *settings,
                   struct err *err) MUST_USE;
 
-/* Deliver the scenarios that options->args names, score them, report. */
-struct cmd_target {
-    const char *url;
-    struct span secret;      /* empty: --secret */
-    bool wait_ready;         /* with process: until the URL answers */
-    struct process *process; /* the connector, when it is our child; or NULL */
-};
-bool cmd_play(const struct options *options, struct loop *loop, const struct cmd_target *target,
-              enum exit_code *code, struct err *err) MUST_USE;
+/* Every --require names a rule. */
+bool cmd_check_required(const struct options *options, struct err *err) MUST_USE;
 /* Judge a journal, print the report, write the report files that options ask for. */
 bool cmd_score(const struct options *options, int journal_fd, const char *name, enum exit_code *code,
                struct err *err) MUST_USE;

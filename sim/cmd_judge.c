@@ -75,7 +75,7 @@ static void print(const struct options *options, const struct judgement *judgeme
     buf_reset(&text);
 }
 
-static bool check_required(const struct options *options, struct err *err)
+bool cmd_check_required(const struct options *options, struct err *err)
 {
     for (size_t i = 0; i < options->require.count; i++) {
         const char *nearest, *id = options->require.items[i];
@@ -96,7 +96,7 @@ bool cmd_score(const struct options *options, int journal_fd, const char *name, 
         .fail_under = (int)options->fail_under,
     };
     struct judgement *judgement;
-    if (!check_required(options, err) || !judge_journal(&judgement, journal_fd, name, &how, err))
+    if (!cmd_check_required(options, err) || !judge_journal(&judgement, journal_fd, name, &how, err))
         return false;
     if (!stdout_taken(options))
         print(options, judgement);

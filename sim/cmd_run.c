@@ -1,4 +1,7 @@
-/* cmd_run: pimsim run and pimsim demo: deliver and score, against a URL or our own connector. */
+/* cmd_run: pimsim run and pimsim demo: deliver and score, against a URL or our own connector.
+ *
+ * What can be wrong with the request itself is found first: before a connector is started, and before an
+ * earlier journal is replaced. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +11,25 @@
 #include "cmd.h"
 #include "judge.h"
 #include "limits.h"
+#include "loop.h"
+#include "process.h"
 #include "rng.h"
 #include "run.h"
 
 #define DEMO_SECRET "pimsim"
 
-/* ---- playing ------------------------------------------------------------------------------ */
+struct play {
+    const struct options *options;
+    struct loop *loop;
+    struct data *data;
+    struct suite suite;
+    struct journal *journal;
+    struct process *process; /* the connector, when it is our child; or NULL */
+    struct run_options run;
+    struct buf url, command; /* what run points to */
+};
+
+/* ---- before ------------------------------------------------------------------------------- */
 
 static bool read_speed(const char *text, unsigned *speed, struct err *err)
 {
@@ -35,47 +51,29 @@ static enum run_progress progress_for(const struct options *options)
     return isatty(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_LINES;
 }
 
-static bool make_run_options(const struct options *options, const struct cmd_target *target,
-                             struct run_options *run, struct err *err)
+static bool make_run_options(const struct options *options, struct span secret, struct run_options *run,
+                             struct err *err)
 {
     enum platform_id platform;
     if (!cmd_platform(options, &platform, err))
         return false;
     *run = (struct run_options){
         .profile = profile_get(platform),
-        .settings.secret = target->secret,
+        .settings.secret = secret,
         .seed = options->seed_set ? options->seed : rng_seed_fresh(),
         .progress = progress_for(options),
     };
     if (!cmd_settings(options, platform, &run->settings, err) ||
         !read_speed(options->speed, &run->speed, err))
         return false;
-    uint64_t deadline_us = options->ack_deadline_us ? options->ack_deadline_us : run->profile->deadline_us;
     run->deliver = (struct deliver_options){
-        .url = target->url,
-        .deadline_us = deadline_us,
+        .url = options->url,
+        .deadline_us = options->ack_deadline_us ? options->ack_deadline_us : run->profile->deadline_us,
         .insecure = options->insecure,
         .cacert = options->cacert,
         .allow_remote = options->allow_remote,
     };
     return true;
-}
-
-static bool has_ended(void *process)
-{
-    return process_exited(process);
-}
-
-/* What the child wrote explains more than what we saw from outside. */
-static bool blame_child(struct process *process, struct err *err)
-{
-    struct span output = process ? process_output(process) : span_of("");
-    if (output.len)
-        fprintf(stderr, "--- the connector's output ---\n%.*s\n------------------------------\n",
-                (int)output.len, output.data);
-    if (process && process_exited(process))
-        err_wrap(err, "the connector ended");
-    return false;
 }
 
 /* Some scenario of the suite must know the platform: a run that delivers nothing is no success. */
@@ -87,124 +85,154 @@ static bool check_suite(const struct suite *suite, const struct profile *profile
     return err_set(err, "none of these scenarios is for %s (--platform)", platform_names[profile->id]);
 }
 
-static bool deliver_all(const struct options *options, const struct cmd_target *target,
-                        struct run_options *run, struct loop *loop, struct data *data,
-                        struct journal *journal, enum run_end *end, struct err *err)
+static bool prepare(struct play *play, const struct options *options, enum command_bit command,
+                    struct span secret, struct err *err)
 {
-    struct suite suite = {0};
-    char why[300] = "";
-    bool ok = suite_load(&suite, data, options->args.items, options->args.count, rule_known, err) &&
-              check_suite(&suite, run->profile, err);
-    if (ok && target->wait_ready &&
-        !run_wait_ready(run, loop, options->exec_timeout_us, has_ended, target->process, err))
-        ok = blame_child(target->process, err);
-    if (ok)
-        ok = run_suite(run, &suite, data, loop, journal, end, why, err);
-    if (ok && *end == RUN_UNREACHABLE) {
-        err_env(err, "%s could not be reached: %s", target->url, why);
-        ok = blame_child(target->process, err);
-    } else if (ok && target->process && process_exited(target->process)) {
-        struct err ended = {0};
-        blame_child(target->process, &ended);
-        fputs("pimsim: the connector ended during the run\n", stderr);
-    }
-    suite_reset(&suite);
-    return ok;
+    *play = (struct play){.options = options};
+    buf_init(&play->url, 4096);
+    buf_init(&play->command, 1 << 16);
+    if (!make_run_options(options, secret, &play->run, err) || !cmd_check_required(options, err) ||
+        (options->url && !deliver_check(&play->run.deliver, err)))
+        return false;
+    opts_command_line(options, command, play->run.seed, &play->command);
+    play->run.command = buf_text(&play->command);
+    return data_open(&play->data, options->data, err) &&
+           suite_load(&play->suite, play->data, options->args.items, options->args.count, rule_known, err) &&
+           check_suite(&play->suite, play->run.profile, err) &&
+           journal_open(&play->journal, options->journal, err) && loop_new(&play->loop, err) &&
+           loop_catch_signals(play->loop, err);
 }
 
-bool cmd_play(const struct options *options, struct loop *loop, const struct cmd_target *target,
-              enum exit_code *code, struct err *err)
+/* ---- the connector as a child ------------------------------------------------------------- */
+
+static bool has_ended(void *process)
 {
-    struct data *data = NULL;
-    struct journal *journal = NULL;
-    struct run_options run;
-    struct buf command;
-    struct err close_err;
-    enum run_end end = RUN_COMPLETE;
-    buf_init(&command, 1 << 16);
-    bool ok = make_run_options(options, target, &run, err);
-    if (!ok)
-        goto out;
-    opts_command_line(options, target->process && !options->url ? CMD_DEMO : CMD_RUN, run.seed, &command);
-    run.command = buf_text(&command);
-    ok = data_open(&data, options->data, err) && journal_open(&journal, options->journal, err) &&
-         deliver_all(options, target, &run, loop, data, journal, &end, err) &&
-         cmd_score(options, journal_fd(journal), options->journal ? options->journal : "journal", code, err);
-    if (ok && end == RUN_INTERRUPTED)
-        *code = EXIT_INTERRUPTED;
-out:
-    if (journal && !journal_close(journal, &close_err) && ok) {
-        *err = close_err;
-        ok = false;
-    }
-    data_close(data);
-    buf_reset(&command);
-    return ok;
+    return process_exited(process);
 }
 
-/* ---- run ---------------------------------------------------------------------------------- */
-
-bool cmd_run(const struct options *options, enum exit_code *code, struct err *err)
+/* What the child wrote explains more than what we saw from outside. */
+static void show_child(const struct play *play)
 {
-    struct loop *loop = NULL;
-    struct process *process = NULL;
-    if (!options->url)
-        return err_set(
-            err, "no URL: give the connector's endpoint with --url, PIMSIM_URL or \"url\" in pimsim.json "
-                 "(pimsim demo needs none)");
-    bool ok = loop_new(&loop, err) && loop_catch_signals(loop, err);
-    if (ok && options->exec) {
-        const char *const argv[] = {"/bin/sh", "-c", options->exec, NULL};
-        ok = process_start(&process, loop, argv, err);
+    struct span output = play->process ? process_output(play->process) : span_of("");
+    if (output.len)
+        fprintf(stderr, "--- the connector's output ---\n%.*s\n------------------------------\n",
+                (int)output.len, output.data);
+    if (play->process && process_exited(play->process)) {
+        struct buf end;
+        buf_init(&end, 256);
+        process_put_end(play->process, &end);
+        fprintf(stderr, "pimsim: the connector %s\n", buf_text(&end));
+        buf_reset(&end);
     }
-    struct cmd_target target = {.url = options->url, .wait_ready = process != NULL, .process = process};
-    ok = ok && cmd_play(options, loop, &target, code, err);
-    process_stop(process);
-    loop_free(loop);
-    return ok;
 }
 
-/* ---- demo --------------------------------------------------------------------------------- */
+/* Starting failed; when it was the user who ended it, say that. */
+static bool not_started(const struct play *play, struct err *err)
+{
+    if (loop_interrupted(play->loop)) {
+        err_set(err, "interrupted before the connector was ready");
+        err->code = EXIT_INTERRUPTED;
+    } else {
+        show_child(play);
+    }
+    return false;
+}
 
-/* Start our own connector; its first line says where it listens. */
-static bool start_connector(const struct options *options, struct loop *loop, struct process **process,
-                            struct buf *url, struct err *err)
+static bool start_exec(struct play *play, struct err *err)
+{
+    const struct options *options = play->options;
+    const char *const argv[] = {"/bin/sh", "-c", options->exec, NULL};
+    return process_start(&play->process, play->loop, argv, NULL, err) &&
+           (run_wait_ready(&play->run, play->loop, options->exec_timeout_us, has_ended, play->process, err) ||
+            not_started(play, err));
+}
+
+/* Start our own connector; its first line says where it listens. Nothing in the environment that is meant
+ * for us may reach it: PIMSIM_BUG would break it, PIMSIM_DB would give it somebody's data. */
+static bool start_demo(struct play *play, struct err *err)
 {
     char self[4096];
+    const char *bug = play->options->bug;
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
     if (len < 0)
         return err_env(err, "/proc/self/exe cannot be read");
     self[len] = '\0';
-    const char *argv[] = {
-        self,         "connector", "--config=", "--secret", DEMO_SECRET, options->bug ? "--bug" : NULL,
-        options->bug, NULL};
+    const char *argv[] = {self,        "connector",          "--config=", "--secret",
+                          DEMO_SECRET, bug ? "--bug" : NULL, bug,         NULL};
     struct buf line;
     buf_init(&line, 4096);
-    bool ok = process_start(process, loop, argv, err) &&
-              process_read_line(*process, options->exec_timeout_us, &line, err);
+    bool ok = process_start(&play->process, play->loop, argv, "PIMSIM_", err) &&
+              process_read_line(play->process, play->options->exec_timeout_us, &line, err);
     const char *start = ok ? strstr(buf_text(&line), "http://") : NULL;
     if (start)
-        buf_puts(url, start);
+        buf_puts(&play->url, start);
     else if (ok)
         ok = err_env(err, "it said \"%s\"", buf_text(&line));
     if (!ok)
         err_wrap(err, "the reference connector");
+    if (!ok && play->process)
+        not_started(play, err);
+    play->run.deliver.url = buf_text(&play->url);
     buf_reset(&line);
     return ok;
 }
 
+/* ---- playing ------------------------------------------------------------------------------ */
+
+static bool deliver_and_score(struct play *play, enum exit_code *code, struct err *err)
+{
+    const char *name = play->options->journal ? play->options->journal : "journal";
+    const char *url = play->run.deliver.url;
+    enum run_end end;
+    char why[300];
+    if (!run_suite(&play->run, &play->suite, play->data, play->loop, play->journal, &end, why, err))
+        return false;
+    bool child_ended = play->process && process_exited(play->process);
+    if (end == RUN_UNREACHABLE || (child_ended && end != RUN_INTERRUPTED))
+        show_child(play);
+    if (end == RUN_UNREACHABLE)
+        return err_env(err, "%s could not be reached: %s", url, why);
+    if (end == RUN_GIVEN_UP)
+        fprintf(stderr, "pimsim: %s gives no answers any more, the rest was not played: %s\n", url, why);
+    if (!cmd_score(play->options, journal_fd(play->journal), name, code, err))
+        return false;
+    if (end == RUN_INTERRUPTED)
+        *code = EXIT_INTERRUPTED;
+    return true;
+}
+
+static bool finish(struct play *play, bool ok, struct err *err)
+{
+    struct err close_err;
+    process_stop(play->process);
+    if (!journal_close(play->journal, &close_err) && ok) {
+        *err = close_err;
+        ok = false;
+    }
+    loop_free(play->loop);
+    suite_reset(&play->suite);
+    data_close(play->data);
+    buf_reset(&play->url);
+    buf_reset(&play->command);
+    return ok;
+}
+
+bool cmd_run(const struct options *options, enum exit_code *code, struct err *err)
+{
+    struct play play;
+    if (!options->url)
+        return err_set(
+            err, "no URL: give the connector's endpoint with --url, PIMSIM_URL or \"url\" in pimsim.json "
+                 "(pimsim demo needs none)");
+    bool ok = prepare(&play, options, CMD_RUN, span_of(""), err) &&
+              (!options->exec || start_exec(&play, err)) && deliver_and_score(&play, code, err);
+    return finish(&play, ok, err);
+}
+
 bool cmd_demo(const struct options *options, enum exit_code *code, struct err *err)
 {
-    struct loop *loop = NULL;
-    struct process *process = NULL;
-    struct buf url;
-    buf_init(&url, 4096);
-    bool ok = loop_new(&loop, err) && loop_catch_signals(loop, err) &&
-              start_connector(options, loop, &process, &url, err);
-    struct cmd_target target = {.url = buf_text(&url), .secret = span_of(DEMO_SECRET), .process = process};
-    ok = ok && cmd_play(options, loop, &target, code, err);
-    process_stop(process);
-    loop_free(loop);
-    buf_reset(&url);
-    return ok;
+    struct play play;
+    bool ok = prepare(&play, options, CMD_DEMO, span_of(DEMO_SECRET), err) && start_demo(&play, err) &&
+              deliver_and_score(&play, code, err);
+    return finish(&play, ok, err);
 }

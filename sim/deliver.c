@@ -7,9 +7,11 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "limits.h"
@@ -28,10 +30,12 @@ struct request {
     struct answer answer;
     size_t answer_bytes;
     bool late_granted; /* the deadline was extended once by our own lateness */
+    bool again;        /* on its second connection */
     size_t body_sent;  /* slow-body: how much curl has been given */
     struct loop_timer deadline, wire_timer;
     struct curl_slist headers[MESSAGE_HEADERS_MAX + 2];
-    char valueless[128]; /* a header without a value, the way curl wants it */
+    struct buf valueless; /* headers without a value, the way curl wants them */
+    char words[CURL_ERROR_SIZE];
 };
 
 struct deliver {
@@ -45,14 +49,28 @@ struct deliver {
 
 /* ---- the end of a request ----------------------------------------------------------------- */
 
-static enum outcome outcome_of(CURLcode code)
+static long info_long(CURL *easy, CURLINFO info)
+{
+    long n = 0;
+    curl_easy_getinfo(easy, info, &n);
+    return n;
+}
+
+static uint64_t info_us(CURL *easy, CURLINFO info)
+{
+    curl_off_t us = 0;
+    curl_easy_getinfo(easy, info, &us);
+    return us > 0 ? (uint64_t)us : 0;
+}
+
+static enum outcome outcome_of(CURL *easy, CURLcode code)
 {
     switch (code) {
     case CURLE_OK:
     case CURLE_WRITE_ERROR: /* ours: the answer was longer than we read */
         return OUTCOME_ANSWERED;
     case CURLE_COULDNT_CONNECT:
-        return OUTCOME_REFUSED;
+        return info_long(easy, CURLINFO_OS_ERRNO) == ECONNREFUSED ? OUTCOME_REFUSED : OUTCOME_FAILED;
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
@@ -72,22 +90,27 @@ static enum outcome outcome_of(CURLcode code)
     }
 }
 
-static uint64_t info_us(CURL *easy, CURLINFO info)
+/* What the outcome's own sentence does not say. */
+static void describe(const struct request *r, CURLcode code, char detail[256])
 {
-    curl_off_t us = 0;
-    curl_easy_getinfo(easy, info, &us);
-    return us > 0 ? (uint64_t)us : 0;
+    const char *words = *r->words ? r->words : curl_easy_strerror(code);
+    *detail = '\0';
+    if (code == CURLE_WRITE_ERROR)
+        snprintf(detail, 256, "the answer was longer than %u bytes; the rest was not read", ANSWER_BYTES_MAX);
+    else if (code == CURLE_PEER_FAILED_VERIFICATION)
+        snprintf(detail, 256, "%.180s; --cacert FILE trusts its CA, -k trusts any certificate", words);
+    else if (code != CURLE_OK && outcome_of(r->easy, code) != OUTCOME_REFUSED)
+        snprintf(detail, 256, "%s", words);
 }
 
 static void measure(struct request *r)
 {
     struct answer *a = &r->answer;
-    long status = 0;
     char *location = NULL;
-    curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
-    a->status = status > 0 ? (unsigned)status : 0;
-    a->connect_us = info_us(r->easy, CURLINFO_CONNECT_TIME_T);
-    uint64_t tls_us = info_us(r->easy, CURLINFO_APPCONNECT_TIME_T);
+    bool connected = info_long(r->easy, CURLINFO_NUM_CONNECTS) > 0;
+    a->status = (unsigned)info_long(r->easy, CURLINFO_RESPONSE_CODE);
+    a->connect_us = connected ? info_us(r->easy, CURLINFO_CONNECT_TIME_T) : 0;
+    uint64_t tls_us = connected ? info_us(r->easy, CURLINFO_APPCONNECT_TIME_T) : 0;
     a->tls_us = tls_us > a->connect_us ? tls_us - a->connect_us : 0;
     uint64_t first_us = info_us(r->easy, CURLINFO_STARTTRANSFER_TIME_T);
     uint64_t sent_us = info_us(r->easy, CURLINFO_PRETRANSFER_TIME_T);
@@ -101,12 +124,11 @@ static void measure(struct request *r)
 }
 
 /* Take the request off the wire, give it back to the pool, and tell its owner. */
-static void end(struct request *r, enum outcome outcome, const char *detail)
+static void end(struct request *r, enum outcome outcome)
 {
     struct deliver *d = r->deliver;
     struct answer answer;
     r->answer.outcome = outcome;
-    snprintf(r->answer.detail, sizeof r->answer.detail, "%s", detail);
     measure(r);
     loop_timer_stop(d->loop, &r->deadline);
     loop_timer_stop(d->loop, &r->wire_timer);
@@ -120,18 +142,35 @@ static void end(struct request *r, enum outcome outcome, const char *detail)
     r->done(r->arg, &answer);
 }
 
+/* A connection that was kept open may be closed by the other side, rightly, in the moment that we use it:
+ * the request goes out once more, on a new one. libcurl does the same, but not once it began to send. */
+static bool was_stale(const struct request *r, CURLcode code)
+{
+    return outcome_of(r->easy, code) == OUTCOME_RESET && !r->again &&
+           info_long(r->easy, CURLINFO_NUM_CONNECTS) == 0 && info_long(r->easy, CURLINFO_HEADER_SIZE) == 0;
+}
+
+static bool send_again(struct request *r)
+{
+    curl_multi_remove_handle(r->deliver->multi, r->easy);
+    curl_easy_setopt(r->easy, CURLOPT_FRESH_CONNECT, 1L);
+    r->again = true;
+    r->body_sent = 0;
+    return curl_multi_add_handle(r->deliver->multi, r->easy) == CURLM_OK;
+}
+
 static void drain(struct deliver *d)
 {
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(d->multi, &left))) {
         struct request *r;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&r);
         CURLcode code = message->data.result;
-        end(r, outcome_of(code),
-            code == CURLE_OK            ? ""
-            : code == CURLE_WRITE_ERROR ? "the answer was longer than 1 MiB; the rest was not read"
-                                        : curl_easy_strerror(code));
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&r);
+        if (was_stale(r, code) && send_again(r))
+            continue;
+        describe(r, code, r->answer.detail);
+        end(r, outcome_of(r->easy, code));
     }
 }
 
@@ -146,12 +185,15 @@ static void on_deadline(void *arg)
         loop_timer_set(d->loop, &r->deadline, clock_mono_us() + late_us, on_deadline, r);
         return;
     }
-    end(r, OUTCOME_TIMEOUT, "");
+    long status = info_long(r->easy, CURLINFO_RESPONSE_CODE);
+    if (status)
+        snprintf(r->answer.detail, sizeof r->answer.detail, "%ld came, but its answer did not end", status);
+    end(r, OUTCOME_TIMEOUT);
 }
 
 static void on_give_up(void *arg)
 {
-    end(arg, OUTCOME_GAVE_UP, "");
+    end(arg, OUTCOME_GAVE_UP);
 }
 
 /* ---- libcurl's callbacks ------------------------------------------------------------------ */
@@ -192,6 +234,15 @@ static int set_timer(CURLM *multi, long timeout_ms, void *arg)
     else
         loop_timer_set(d->loop, &d->timer, clock_mono_us() + (uint64_t)timeout_ms * 1000, on_timer, d);
     return 0;
+}
+
+/* Headers count like the rest: an answer must end some time. */
+static size_t take_header(char *bytes, size_t size, size_t count, void *arg)
+{
+    (void)bytes;
+    struct request *r = arg;
+    r->answer_bytes += size * count;
+    return r->answer_bytes > ANSWER_BYTES_MAX ? 0 : size * count;
 }
 
 static size_t take_answer(char *bytes, size_t size, size_t count, void *arg)
@@ -239,6 +290,16 @@ static size_t give_body(char *bytes, size_t size, size_t count, void *arg)
     return len;
 }
 
+/* libcurl sends again what it could not send on a connection that was closed. */
+static int rewind_body(void *arg, curl_off_t offset, int origin)
+{
+    struct request *r = arg;
+    if (origin != SEEK_SET)
+        return CURL_SEEKFUNC_CANTSEEK;
+    r->body_sent = (size_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
 /* ---- sending ------------------------------------------------------------------------------ */
 
 static struct request *request_new(struct deliver *d)
@@ -247,12 +308,18 @@ static struct request *request_new(struct deliver *d)
     const struct deliver_options *o = &d->options;
     r->deliver = d;
     r->easy = curl_easy_init();
+    buf_init(&r->valueless, 64 << 10);
     curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
     curl_easy_setopt(r->easy, CURLOPT_CURLU, d->url);
     curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(r->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(r->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, r->words);
+    curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r);
+    curl_easy_setopt(r->easy, CURLOPT_SEEKFUNCTION, rewind_body);
+    curl_easy_setopt(r->easy, CURLOPT_SEEKDATA, r);
     curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, take_answer);
     curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
     curl_easy_setopt(r->easy, CURLOPT_SSL_VERIFYPEER, o->insecure ? 0L : 1L);
@@ -262,20 +329,31 @@ static struct request *request_new(struct deliver *d)
     return r;
 }
 
+/* "Name:" and nothing more: curl would leave the header out, "Name;" is what makes it send it. The room
+ * has been reserved, so that what was put there does not move. */
+static char *spell_valueless(struct request *r, const char *line, size_t name)
+{
+    char *spelled = buf_extend(&r->valueless, name + 2);
+    memcpy(spelled, line, name);
+    memcpy(spelled + name, ";", 2);
+    return spelled;
+}
+
 /* The message's lines as curl's list, and the headers that curl would add by itself switched off. */
 static void set_headers(struct request *r, const struct message *message)
 {
     static char no_expect[] = "Expect:", no_accept[] = "Accept:";
     size_t n = 0;
     const char *line = message->lines.data;
+    buf_clear(&r->valueless);
+    buf_extend(&r->valueless, message->lines.len);
+    buf_clear(&r->valueless);
     for (; n < message->header_count && n < MESSAGE_HEADERS_MAX; n++) {
-        size_t len = strlen(line);
-        r->headers[n].data = (char *)(uintptr_t)line; /* curl only reads it */
-        if (len >= 2 && len < sizeof r->valueless && strcmp(line + len - 2, ": ") == 0) {
-            snprintf(r->valueless, sizeof r->valueless, "%.*s;", (int)len - 2, line);
-            r->headers[n].data = r->valueless;
-        }
-        line += len + 1;
+        size_t name = strcspn(line, ":");
+        bool valueless = line[name] && !line[name + 1 + strspn(line + name + 1, " ")];
+        r->headers[n].data =
+            valueless ? spell_valueless(r, line, name) : (char *)(uintptr_t)line; /* curl only reads it */
+        line += strlen(line) + 1;
     }
     r->headers[n++].data = no_expect;
     r->headers[n++].data = no_accept;
@@ -310,11 +388,12 @@ bool deliver_send(struct deliver *d, const struct message *message, const struct
     r->wire = *wire;
     r->done = done;
     r->arg = arg;
+    r->words[0] = r->answer.detail[0] = r->answer.location[0] = '\0';
     r->answer.status = 0;
-    r->answer.location[0] = '\0';
     r->answer.excerpt_bytes = r->answer_bytes = r->body_sent = 0;
-    r->late_granted = false;
+    r->late_granted = r->again = false;
     r->answer.started_us = clock_mono_us();
+    curl_easy_setopt(r->easy, CURLOPT_FRESH_CONNECT, 0L);
     set_headers(r, message);
     set_body(r, message);
 
@@ -340,7 +419,8 @@ bool deliver_send(struct deliver *d, const struct message *message, const struct
 
 /* ---- set-up ------------------------------------------------------------------------------- */
 
-/* Loopback: 127.0.0.0/8, ::1 and the names that mean them (RFC 6761). Other names are not looked up. */
+/* Loopback: 127.0.0.0/8, ::1 and the names that mean them (RFC 6761). Other names are not looked up.
+ * libcurl has already spelled numeric addresses in their usual form. */
 static bool is_loopback(const char *host)
 {
     size_t len = strlen(host);
@@ -351,26 +431,36 @@ static bool is_loopback(const char *host)
            (len > 10 && strcasecmp(host + len - 10, ".localhost") == 0);
 }
 
-static bool check_url(const struct deliver *d, struct err *err)
+static bool check_url(CURLU *parsed, const struct deliver_options *options, struct err *err)
 {
-    const char *url = d->options.url;
+    const char *url = options->url;
     char *scheme = NULL, *host = NULL;
     bool ok = false;
-    CURLUcode code = curl_url_set(d->url, CURLUPART_URL, url, 0);
+    CURLUcode code = curl_url_set(parsed, CURLUPART_URL, url, 0);
     if (code == CURLUE_OK)
-        code = curl_url_get(d->url, CURLUPART_SCHEME, &scheme, 0);
+        code = curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0);
     if (code == CURLUE_OK)
-        code = curl_url_get(d->url, CURLUPART_HOST, &host, 0);
+        code = curl_url_get(parsed, CURLUPART_HOST, &host, 0);
     if (code != CURLUE_OK)
         err_set(err, "%s: not a URL: %s", url, curl_url_strerror(code));
     else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
         err_set(err, "%s: neither http nor https", url);
-    else if (!d->options.allow_remote && !is_loopback(host))
+    else if (!options->allow_remote && !is_loopback(host))
         err_set(err, "%s: %s is not a loopback address; --allow-remote sends there all the same", url, host);
     else
         ok = true;
     curl_free(scheme);
     curl_free(host);
+    return ok;
+}
+
+bool deliver_check(const struct deliver_options *options, struct err *err)
+{
+    CURLU *parsed = curl_url();
+    bool ok = check_url(parsed, options, err);
+    curl_url_cleanup(parsed);
+    if (ok && options->cacert && access(options->cacert, R_OK) < 0)
+        ok = err_set(err, "--cacert: %s: %s", options->cacert, strerror(errno));
     return ok;
 }
 
@@ -390,7 +480,7 @@ bool deliver_new(struct deliver **deliver, struct loop *loop, const struct deliv
     curl_multi_setopt(d->multi, CURLMOPT_TIMERFUNCTION, set_timer);
     curl_multi_setopt(d->multi, CURLMOPT_TIMERDATA, d);
     curl_multi_setopt(d->multi, CURLMOPT_MAXCONNECTS, (long)IN_FLIGHT_MAX);
-    if (!check_url(d, err)) {
+    if (!check_url(d->url, options, err)) {
         deliver_free(d);
         return false;
     }
@@ -415,6 +505,7 @@ void deliver_free(struct deliver *d)
         struct request *r = d->free;
         d->free = r->next;
         curl_easy_cleanup(r->easy);
+        buf_reset(&r->valueless);
         free(r);
     }
     curl_multi_cleanup(d->multi);

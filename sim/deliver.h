@@ -40,8 +40,10 @@ struct wire {
 
 typedef void deliver_done_fn(void *arg, const struct answer *answer);
 
+/* The URL is http or https, and loopback unless allow_remote; the CA file can be read. */
+bool deliver_check(const struct deliver_options *options, struct err *err) MUST_USE;
+
 struct deliver;
-/* Checks the URL: http or https, and loopback unless allow_remote. */
 bool deliver_new(struct deliver **deliver, struct loop *loop, const struct deliver_options *options,
                  struct err *err) MUST_USE;
 void deliver_free(struct deliver *deliver); /* open requests are dropped, their callers not told */

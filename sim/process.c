@@ -1,4 +1,8 @@
-/* process: see process.h. The child is watched through a pidfd, its output through a pipe. */
+/* process: see process.h.
+ *
+ * Two pipes lead here: the output of the group, and the status pipe, on which the keeper writes how the
+ * child ended; it closes when the last of the group has. The keeper adopts the orphans of the group, so
+ * it knows. */
 #include "process.h"
 
 #include <errno.h>
@@ -8,101 +12,185 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
 
 #define OUTPUT_KEPT_BYTES 4096
+#define OUTPUT_PIPE_BYTES (1 << 20) /* a child that writes a lot must not wait for us */
+#define OUTPUT_READ_BYTES (1 << 16)
 #define STOP_GRACE_US     2000000
+#define STATUS_FD         3 /* in the keeper */
 
 struct process {
     struct loop *loop;
-    pid_t pid;
-    int pid_fd, output_fd;
-    int status; /* of waitpid */
-    bool exited;
+    pid_t keeper;             /* and the group's id */
+    int output_fd, status_fd; /* -1: closed */
+    bool exited, gone;        /* the child; everybody */
+    int status;               /* of waitpid */
     struct buf output;
 };
 
-static void child(const char *const *argv, int output_fd)
+/* ---- in the child and in its keeper -------------------------------------------------------- */
+
+static void forget_environment(const char *without)
+{
+    size_t len = strlen(without);
+    for (char **entry = environ; *entry;)
+        if (strncmp(*entry, without, len) == 0) {
+            char *name = mem_text_n(*entry, strcspn(*entry, "="));
+            unsetenv(name);
+            free(name);
+            entry = environ;
+        } else {
+            entry++;
+        }
+}
+
+static _Noreturn void become(const char *const *argv, const char *without)
 {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    int input_fd = open("/dev/null", O_RDONLY);
-    dup2(input_fd, STDIN_FILENO);
-    dup2(output_fd, STDOUT_FILENO);
-    dup2(output_fd, STDERR_FILENO);
+    close(STATUS_FD);
+    if (without)
+        forget_environment(without);
     execvp(argv[0], (char *const *)(uintptr_t)argv);
     dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
     _exit(127);
+}
+
+/* Wait for the child, then for the orphans; end everything when our parent is gone. */
+static _Noreturn void keep(pid_t parent, const char *const *argv, const char *without)
+{
+    sigset_t all;
+    int status;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL); /* what ends the group leaves its keeper */
+    setpgid(0, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prctl(PR_SET_PDEATHSIG, SIGHUP);
+    pid_t child = fork();
+    if (child == 0)
+        become(argv, without);
+    while (getppid() == parent) {
+        pid_t ended = child < 0 ? -1 : waitpid(-1, &status, WNOHANG);
+        if (ended < 0)
+            _exit(0);
+        if (ended == child && write(STATUS_FD, &status, sizeof status) < 0)
+            break; /* nobody is left to tell */
+        if (ended == 0)
+            sigwaitinfo(&all, NULL);
+    }
+    kill(0, SIGKILL);
+    _exit(0);
+}
+
+/* Only the pipes go along: a connector must not hold our sockets and files. */
+static _Noreturn void start(pid_t parent, int output_fd, int status_fd, const char *const *argv,
+                            const char *without)
+{
+    dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+    dup2(output_fd, STDOUT_FILENO);
+    dup2(output_fd, STDERR_FILENO);
+    dup2(status_fd, STATUS_FD);
+    close_range(STATUS_FD + 1, ~0u, 0);
+    keep(parent, argv, without);
+}
+
+/* ---- watching it --------------------------------------------------------------------------- */
+
+static void stop_watching(struct process *p, int *fd)
+{
+    if (*fd < 0)
+        return;
+    loop_watch(p->loop, *fd, 0, NULL, NULL);
+    close(*fd);
+    *fd = -1;
+}
+
+static void keep_output(struct process *p, const char *bytes, size_t len)
+{
+    if (len > OUTPUT_KEPT_BYTES) {
+        bytes += len - OUTPUT_KEPT_BYTES;
+        len = OUTPUT_KEPT_BYTES;
+    }
+    struct buf *kept = &p->output;
+    size_t over = kept->len + len > OUTPUT_KEPT_BYTES ? kept->len + len - OUTPUT_KEPT_BYTES : 0;
+    if (over) {
+        memmove(kept->data, kept->data + over, kept->len - over);
+        kept->len -= over;
+    }
+    buf_put(kept, bytes, len);
 }
 
 static void on_output(void *arg, int fd, unsigned events)
 {
     (void)events;
     struct process *p = arg;
-    char chunk[OUTPUT_KEPT_BYTES];
+    char chunk[OUTPUT_READ_BYTES];
     ssize_t got = read(fd, chunk, sizeof chunk);
-    if (got <= 0) {
-        loop_watch(p->loop, fd, 0, NULL, NULL);
-        return;
-    }
-    size_t over =
-        p->output.len + (size_t)got > OUTPUT_KEPT_BYTES ? p->output.len + (size_t)got - OUTPUT_KEPT_BYTES : 0;
-    if (over > p->output.len)
-        over = p->output.len;
-    if (over) {
-        memmove(p->output.data, p->output.data + over, p->output.len - over);
-        p->output.len -= over;
-    }
-    buf_put(&p->output, chunk, (size_t)got);
+    if (got > 0)
+        keep_output(p, chunk, (size_t)got);
+    else if (got == 0 || (errno != EAGAIN && errno != EINTR))
+        stop_watching(p, &p->output_fd);
 }
 
-static void on_exit_seen(void *arg, int fd, unsigned events)
+static void on_status(void *arg, int fd, unsigned events)
 {
     (void)events;
     struct process *p = arg;
-    if (waitpid(p->pid, &p->status, WNOHANG) == p->pid) {
-        p->exited = true;
-        loop_watch(p->loop, fd, 0, NULL, NULL);
+    int status;
+    ssize_t got = read(fd, &status, sizeof status);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got == (ssize_t)sizeof status) {
+        p->status = status;
+        for (size_t read = 0; read < OUTPUT_PIPE_BYTES && p->output_fd >= 0; read += OUTPUT_READ_BYTES)
+            on_output(p, p->output_fd, LOOP_READ); /* its last words are in the pipe */
+    } else {
+        p->gone = true;
+        stop_watching(p, &p->status_fd);
     }
+    p->exited = true;
 }
 
-bool process_start(struct process **process, struct loop *loop, const char *const *argv, struct err *err)
+/* ---- life ---------------------------------------------------------------------------------- */
+
+bool process_start(struct process **process, struct loop *loop, const char *const *argv, const char *without,
+                   struct err *err)
 {
-    int pipe_fds[2];
+    int output[2], status[2];
     *process = NULL;
-    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+    if (pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
         return err_env(err, "pipe: %s", strerror(errno));
-    fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
-    pid_t pid = fork();
-    if (pid == 0)
-        child(argv, pipe_fds[1]);
-    close(pipe_fds[1]);
-    if (pid < 0) {
-        close(pipe_fds[0]);
-        return err_env(err, "fork: %s", strerror(errno));
+    if (pipe2(status, O_CLOEXEC | O_NONBLOCK) < 0) {
+        int why = errno;
+        close(output[0]);
+        close(output[1]);
+        return err_env(err, "pipe: %s", strerror(why));
     }
-    setpgid(pid, pid); /* both sides do it, so that neither has to wait for the other */
+    fcntl(output[1], F_SETFL, 0); /* the child's end blocks, as programs expect of their output */
+    fcntl(output[1], F_SETPIPE_SZ, OUTPUT_PIPE_BYTES);
+    pid_t self = getpid(), keeper = fork();
+    if (keeper == 0)
+        start(self, output[1], status[1], argv, without);
+    int why = errno;
+    close(output[1]);
+    close(status[1]);
+    if (keeper < 0) {
+        close(output[0]);
+        close(status[0]);
+        return err_env(err, "fork: %s", strerror(why));
+    }
+    setpgid(keeper, keeper); /* both sides do it, so that neither has to wait for the other */
     struct process *p = mem_alloc(sizeof *p);
-    p->loop = loop;
-    p->pid = pid;
-    p->output_fd = pipe_fds[0];
-    p->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    *p = (struct process){.loop = loop, .keeper = keeper, .output_fd = output[0], .status_fd = status[0]};
     buf_init(&p->output, OUTPUT_KEPT_BYTES);
     loop_watch(loop, p->output_fd, LOOP_READ, on_output, p);
-    if (p->pid_fd < 0) {
-        int why = errno;
-        process_stop(p);
-        return err_env(err, "pidfd_open: %s", strerror(why));
-    }
-    loop_watch(loop, p->pid_fd, LOOP_READ, on_exit_seen, p);
+    loop_watch(loop, p->status_fd, LOOP_READ, on_status, p);
     *process = p;
     return true;
 }
@@ -113,13 +201,13 @@ bool process_read_line(struct process *p, uint64_t timeout_us, struct buf *line,
     for (;;) {
         const char *newline = p->output.len ? memchr(p->output.data, '\n', p->output.len) : NULL;
         uint64_t now_us = clock_mono_us();
+        if (p->exited)
+            return err_env(err, "it ended before it was ready: %.*s", (int)p->output.len,
+                           p->output.len ? p->output.data : "");
         if (newline) {
             buf_put(line, p->output.data, (size_t)(newline - p->output.data));
             return true;
         }
-        if (p->exited)
-            return err_env(err, "it ended before it was ready: %.*s", (int)p->output.len,
-                           p->output.len ? p->output.data : "");
         if (loop_interrupted(p->loop))
             return err_env(err, "interrupted");
         if (now_us >= until_us)
@@ -134,6 +222,15 @@ bool process_exited(const struct process *process)
     return process->exited;
 }
 
+void process_put_end(const struct process *process, struct buf *out)
+{
+    if (WIFSIGNALED(process->status))
+        buf_printf(out, "was killed by signal %d (%s)", WTERMSIG(process->status),
+                   strsignal(WTERMSIG(process->status)));
+    else
+        buf_printf(out, "ended with status %d", WEXITSTATUS(process->status));
+}
+
 struct span process_output(const struct process *process)
 {
     return buf_span(&process->output);
@@ -145,19 +242,14 @@ void process_stop(struct process *p)
     if (!p)
         return;
     uint64_t until_us = clock_mono_us() + STOP_GRACE_US;
-    kill(-p->pid, SIGTERM);
-    while (!p->exited && p->pid_fd >= 0 && clock_mono_us() < until_us)
+    kill(-p->keeper, SIGTERM);
+    while (!p->gone && clock_mono_us() < until_us)
         if (!loop_turn(p->loop, until_us - clock_mono_us(), &ignored))
             break;
-    kill(-p->pid, SIGKILL); /* also what the child left behind in its group */
-    if (!p->exited)
-        waitpid(p->pid, &p->status, 0);
-    loop_watch(p->loop, p->output_fd, 0, NULL, NULL);
-    close(p->output_fd);
-    if (p->pid_fd >= 0) {
-        loop_watch(p->loop, p->pid_fd, 0, NULL, NULL);
-        close(p->pid_fd);
-    }
+    kill(-p->keeper, SIGKILL);
+    waitpid(p->keeper, NULL, 0);
+    stop_watching(p, &p->output_fd);
+    stop_watching(p, &p->status_fd);
     buf_reset(&p->output);
     free(p);
 }

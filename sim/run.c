@@ -13,8 +13,14 @@
 #include "rng.h"
 #include "sign.h"
 
-#define SILENT_MAX   30 /* so many requests in a row without an answer: the scenario is given up */
-#define GIVEN_UP_MAX 2  /* so many scenarios given up in a row: the run is */
+/* A scenario is given up after so many requests in a row without an answer, or after fewer that took many
+ * deadlines; the run, after so many scenarios in a row, or after one when there was never an answer. */
+#define SILENT_MAX           30
+#define SILENT_MIN           4
+#define SILENT_DEADLINES_MAX 4
+#define GIVEN_UP_MAX         2
+
+#define KNOCK_EVERY_US 20000
 
 /* A request on its way. Flights are kept for the next one: their buffers are warm. */
 struct flight {
@@ -59,6 +65,7 @@ struct run {
     int64_t wall_start_us;
     struct loop_timer timer;
     uint32_t silent_in_row, answers;
+    uint64_t silent_since_us; /* when the first of those was sent */
     bool given_up;
     uint64_t drawn_us; /* when the progress bar was last drawn */
 };
@@ -71,7 +78,7 @@ static void fail(struct run *run)
 
 /* ---- the journal -------------------------------------------------------------------------- */
 
-static const char *const end_names[] = {"complete", "interrupted", "unreachable"};
+static const char *const end_names[] = {"complete", "interrupted", "unreachable", "given-up"};
 
 static void record_run(struct run *run)
 {
@@ -279,20 +286,29 @@ static struct wire wire_of(const struct run *run, const struct plan_item *item)
     return wire;
 }
 
+static bool fell_silent(const struct run *run)
+{
+    uint64_t silent_us = clock_mono_us() - run->silent_since_us;
+    return run->silent_in_row >= SILENT_MAX ||
+           (run->silent_in_row >= SILENT_MIN &&
+            silent_us >= SILENT_DEADLINES_MAX * run->options->deliver.deadline_us);
+}
+
 static void note_silence(struct run *run, const struct answer *a)
 {
     if (a->outcome == OUTCOME_ANSWERED) {
         run->ever_answered = true;
         run->silent_in_row = 0;
     } else if (a->outcome != OUTCOME_GAVE_UP) {
-        run->silent_in_row++;
+        if (run->silent_in_row++ == 0)
+            run->silent_since_us = a->started_us;
         snprintf(run->why, sizeof run->why, "%s%s%s", outcome_sentence(a->outcome), *a->detail ? ": " : "",
                  a->detail);
     }
     /* A connector that is not there is told by its first answer; one that fell silent, by many. */
     run->absent = !run->ever_answered && (a->outcome == OUTCOME_REFUSED || a->outcome == OUTCOME_TLS ||
                                           a->outcome == OUTCOME_FAILED);
-    if (run->absent || run->silent_in_row >= SILENT_MAX)
+    if (run->absent || fell_silent(run))
         run->given_up = true;
 }
 
@@ -470,7 +486,9 @@ static bool play_all(struct run *run, const struct suite *suite, enum run_end *e
             run->given_up_in_row = run->given_up ? run->given_up_in_row + 1 : 0;
             if (run->absent)
                 *end = RUN_UNREACHABLE;
-            if (run->absent || run->given_up_in_row == GIVEN_UP_MAX)
+            else if (run->given_up_in_row == GIVEN_UP_MAX || (run->given_up && !run->ever_answered))
+                *end = RUN_GIVEN_UP;
+            if (*end != RUN_COMPLETE)
                 return true;
         }
     return true;
@@ -517,38 +535,45 @@ bool run_suite(const struct run_options *options, const struct suite *suite, str
 /* ---- waiting for the connector ------------------------------------------------------------- */
 
 struct knock {
-    bool answered, ended;
+    bool ended, answered, hopeless;
+    char why[300];
 };
 
-static void on_knock(void *arg, const struct answer *answer)
+static void on_knock(void *arg, const struct answer *a)
 {
     struct knock *knock = arg;
     knock->ended = true;
-    knock->answered = answer->outcome == OUTCOME_ANSWERED;
+    knock->answered = a->outcome == OUTCOME_ANSWERED;
+    knock->hopeless = a->outcome == OUTCOME_TLS; /* it is up, and its certificate will not change */
+    snprintf(knock->why, sizeof knock->why, "%s%s%s", outcome_sentence(a->outcome), *a->detail ? ": " : "",
+             a->detail);
 }
 
 bool run_wait_ready(const struct run_options *options, struct loop *loop, uint64_t timeout_us,
                     bool (*give_up)(void *arg), void *arg, struct err *err)
 {
     uint64_t until_us = clock_mono_us() + timeout_us;
-    struct knock knock = {0};
+    struct knock knock = {.why = "nothing came"};
     struct message message;
     struct deliver *deliver;
     if (!deliver_new(&deliver, loop, &options->deliver, err))
         return false;
     message_init(&message);
     message.method = "HEAD";
-    bool ok = true;
-    while (ok && !knock.answered) {
+    bool ok = true, over = false;
+    while (ok && !over && !knock.answered) {
         knock.ended = false;
         ok = deliver_send(deliver, &message, &(struct wire){0}, on_knock, &knock, err);
-        while (ok && !knock.ended && !give_up(arg) && !loop_interrupted(loop))
-            ok = loop_turn(loop, 100000, err);
-        if (ok && (give_up(arg) || loop_interrupted(loop) || clock_mono_us() > until_us) && !knock.answered)
-            ok = err_env(err, "%s did not answer", options->deliver.url);
-        if (ok && !knock.answered)
-            ok = loop_turn(loop, 20000, err); /* do not knock faster than a server can start */
+        while (ok && !over && !knock.ended) {
+            ok = loop_turn(loop, KNOCK_EVERY_US, err);
+            over = give_up(arg) || loop_interrupted(loop) || clock_mono_us() > until_us;
+        }
+        over = over || knock.hopeless;
+        if (ok && !over && !knock.answered)
+            ok = loop_turn(loop, KNOCK_EVERY_US, err); /* not faster than a server can start */
     }
+    if (ok && !knock.answered)
+        ok = err_env(err, "%s did not answer: %s", options->deliver.url, knock.why);
     deliver_free(deliver);
     message_reset(&message);
     return ok;

@@ -23,17 +23,17 @@ struct run_options {
 };
 
 /* How the run ended: the reason in the journal's end record. */
-enum run_end { RUN_COMPLETE, RUN_INTERRUPTED, RUN_UNREACHABLE };
+enum run_end { RUN_COMPLETE, RUN_INTERRUPTED, RUN_UNREACHABLE, RUN_GIVEN_UP };
 
 /* Play every scenario of the suite that knows the platform. Load scenarios come last: what they do to a
- * connector spoils nothing else. RUN_UNREACHABLE: the connector never answered; `why` says what came
- * instead. Fails (and the journal ends there) when a plan cannot be built or the journal not written. */
+ * connector spoils nothing else. RUN_UNREACHABLE: no connection could be made, ever. RUN_GIVEN_UP: it fell
+ * silent, and the rest was not played. `why` says what came instead of the last missing answer. Fails (and the journal ends there) when a plan cannot be built or the journal not written. */
 bool run_suite(const struct run_options *options, const struct suite *suite, struct data *data,
                struct loop *loop, struct journal *journal, enum run_end *end, char why[300],
                struct err *err) MUST_USE;
 
-/* Wait until the connector answers HTTP at all, whatever the status; false when `give_up` says so (it is
- * asked every turn) or the time is over. */
+/* Wait until the connector answers HTTP at all, whatever the status; fails when `give_up` says so (it is
+ * asked every turn), the time is over, or waiting would not help. */
 bool run_wait_ready(const struct run_options *options, struct loop *loop, uint64_t timeout_us,
                     bool (*give_up)(void *arg), void *arg, struct err *err) MUST_USE;
 
