@@ -121,42 +121,11 @@ static void put_body(const struct sampler *s, struct buf *out)
     buf_put_span(out, buf_span(&s->message.body));
 }
 
-/* One word of a POSIX shell. */
-static void put_word(struct buf *out, struct span word)
-{
-    buf_putc(out, '\'');
-    for (size_t i = 0; i < word.len; i++)
-        if (word.data[i] == '\'')
-            buf_puts(out, "'\\''");
-        else
-            buf_putc(out, word.data[i]);
-    buf_putc(out, '\'');
-}
-
-static void put_option(struct buf *out, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    buf_printf(out, " %s ", name);
-    put_word(out, span_of(value));
-}
-
 /* The command that prints this body again, for a pipe. */
 static void put_again(const struct sampler *s, struct buf *out)
 {
-    const struct options *o = s->options;
-    buf_puts(out, "pimsim sign ");
-    put_word(out, span_of(o->args.items[0]));
-    buf_printf(out, " -p %s --seed %llu --timestamp %lld", platform_names[s->profile->id],
-               (unsigned long long)s->seed, (long long)(s->wall_us / 1000000));
-    put_option(out, "--event-id", o->event_id);
-    put_option(out, "--pim-version", o->pim_version);
-    put_option(out, "--source", o->source);
-    put_option(out, "--subject", o->subject);
-    put_option(out, "--data", o->data);
-    for (size_t i = 0; i < o->set.count; i++)
-        put_option(out, "--set", o->set.items[i]);
-    buf_puts(out, " --as body | ");
+    opts_command_line(s->options, CMD_SIGN, s->seed, out);
+    buf_printf(out, " --timestamp %lld --as body | ", (long long)(s->wall_us / 1000000));
 }
 
 /* curl drops a header without value, unless it ends in ";" instead of ":". */
@@ -168,7 +137,7 @@ static void put_curl_header(const char *line, struct buf *out)
     if (empty)
         text[colon - line] = ';';
     buf_puts(out, " \\\n  -H ");
-    put_word(out, span_of(text));
+    opts_put_word(out, span_of(text));
     free(text);
 }
 
@@ -182,16 +151,16 @@ static void put_curl(const struct sampler *s, struct buf *out)
     if (!in_word && s->fixture)
         put_again(s, out);
     buf_puts(out, "curl -i ");
-    put_word(out, span_of(s->options->sign_url));
+    opts_put_word(out, span_of(s->options->sign_url));
     for (size_t i = 0; i < s->message.header_count; i++) {
         put_curl_header(message_header(&s->message, i), out);
     }
     buf_puts(out, " \\\n  --data-binary ");
     if (in_word) {
-        put_word(out, body);
+        opts_put_word(out, body);
     } else if (file) {
         buf_putc(out, '@');
-        put_word(out, span_of(s->options->body));
+        opts_put_word(out, span_of(s->options->body));
     } else {
         buf_puts(out, "@-");
         if (!s->fixture)
@@ -199,18 +168,6 @@ static void put_curl(const struct sampler *s, struct buf *out)
                   stderr);
     }
     buf_putc(out, '\n');
-}
-
-static void put_base64(struct buf *out, struct span bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        uint32_t group = 0;
-        for (size_t j = i; j < i + 3; j++)
-            group = group << 8 | (j < bytes.len ? (unsigned char)bytes.data[j] : 0u);
-        for (size_t j = 0; j < 4; j++)
-            buf_putc(out, i + j <= bytes.len ? digits[group >> (18 - 6 * j) & 63] : '=');
-    }
 }
 
 static void put_json(const struct sampler *s, struct buf *out)
@@ -229,15 +186,7 @@ static void put_json(const struct sampler *s, struct buf *out)
         json_put(&w, name, colon + 1 + strspn(colon + 1, " "));
     }
     json_close(&w, '}');
-    if (json_is_utf8(buf_span(&m->body))) {
-        json_put_bytes(&w, "body", buf_span(&m->body));
-    } else {
-        struct buf text;
-        buf_init(&text, BODY_BYTES_MAX * 2u);
-        put_base64(&text, buf_span(&m->body));
-        json_put_bytes(&w, "body_base64", buf_span(&text));
-        buf_reset(&text);
-    }
+    message_put_body(m, &w);
     json_close(&w, '}');
     buf_putc(out, '\n');
 }

@@ -128,6 +128,7 @@ static void measure(struct request *r)
     a->tls_us = tls_us > a->connect_us ? tls_us - a->connect_us : 0;
     uint64_t first_us = info_us(r->easy, CURLINFO_STARTTRANSFER_TIME_T);
     uint64_t sent_us = info_us(r->easy, CURLINFO_PRETRANSFER_TIME_T);
+    a->first_byte_us = first_us;
     a->ack_us = first_us > sent_us ? first_us - sent_us : 0;
     a->total_us = clock_mono_us() - a->started_us;
     a->late_us = loop_late_us(r->deliver->loop, a->started_us);

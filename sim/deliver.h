@@ -16,6 +16,7 @@ struct answer {
     uint64_t started_us;         /* clock_mono_us when the request was handed to curl */
     uint64_t connect_us, tls_us; /* how long each took; 0 on a reused connection */
     uint64_t ack_us;             /* from the request sent to the answer's first byte */
+    uint64_t first_byte_us;      /* from started_us to the answer's first byte */
     uint64_t total_us;
     uint64_t late_us;      /* the longest that our own loop was late meanwhile */
     char detail[256];      /* curl's words, when there was no answer */

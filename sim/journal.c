@@ -194,7 +194,7 @@ static struct span quick_kind(struct span line)
 static bool skipped(const struct reader *r, struct span line)
 {
     struct span kind = r->skip && *r->skip ? quick_kind(line) : span_of("");
-    for (const char *const *word = r->skip; kind.len && *word; word++)
+    for (const char *const *word = r->skip; kind.len && word && *word; word++)
         if (span_equals(kind, *word))
             return true;
     return false;

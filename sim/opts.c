@@ -411,31 +411,44 @@ void opts_help(enum command_bit command, struct buf *out)
 
 /* ---- the line that repeats a run ------------------------------------------------------------------- */
 
-void opts_put_word(struct buf *out, const char *word)
+void opts_put_word(struct buf *out, struct span word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@%+";
-    if (*word && strspn(word, plain) == strlen(word)) {
-        buf_puts(out, word);
+    bool quoted = word.len == 0;
+    for (size_t i = 0; i < word.len && !quoted; i++)
+        quoted = !memchr(plain, word.data[i], sizeof plain - 1);
+    if (!quoted) {
+        buf_put_span(out, word);
         return;
     }
     buf_putc(out, '\'');
-    for (; *word; word++)
-        if (*word == '\'')
+    for (size_t i = 0; i < word.len; i++)
+        if (word.data[i] == '\'')
             buf_puts(out, "'\\''");
         else
-            buf_putc(out, *word);
+            buf_putc(out, word.data[i]);
     buf_putc(out, '\'');
 }
 
-/* What decides how a run goes, in contrast to secrets, which are never shown, and where its results go. */
+void opts_put_url(struct buf *out, const char *url)
+{
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    const char *at = memchr(host, '@', strcspn(host, "/?#"));
+    if (at)
+        buf_printf(out, "%.*s…", (int)(host - url), url);
+    buf_puts(out, at ? at : url);
+}
+
+/* What decides how a run goes, in contrast to what may be secret (headers too), which is never shown, and
+ * to where its results go. */
 static bool repeats(const struct row *row)
 {
-    static const int silent[] = {ROW_secret,      ROW_secret_secondary,
-                                 ROW_seed,        ROW_journal,
-                                 ROW_report_json, ROW_report_junit,
-                                 ROW_report_tap,  ROW_color,
-                                 ROW_format,      ROW_quiet,
-                                 ROW_verbose,     ROW_help};
+    static const int silent[] = {ROW_header,       ROW_secret,     ROW_secret_secondary,
+                                 ROW_seed,         ROW_journal,    ROW_report_json,
+                                 ROW_report_junit, ROW_report_tap, ROW_color,
+                                 ROW_format,       ROW_quiet,      ROW_verbose,
+                                 ROW_help};
     for (size_t i = 0; i < COUNT_OF(silent); i++)
         if (row == &rows[silent[i]])
             return false;
@@ -446,8 +459,15 @@ static void put_text_option(const struct row *row, const char *value, struct buf
 {
     if (!value || (row->preset && strcmp(value, row->preset) == 0))
         return;
+    struct buf shown;
+    buf_init(&shown, TEXT_MAX);
+    if (row == &rows[ROW_url])
+        opts_put_url(&shown, value);
+    else
+        buf_puts(&shown, value);
     buf_printf(out, " --%s ", row->name);
-    opts_put_word(out, value);
+    opts_put_word(out, buf_span(&shown));
+    buf_reset(&shown);
 }
 
 static void put_option(const struct row *row, const struct options *options, struct buf *out)
@@ -492,7 +512,7 @@ void opts_command_line(const struct options *options, enum command_bit command, 
             buf_puts(out, command_names[i]);
     for (size_t i = 0; i < options->args.count; i++) {
         buf_putc(out, ' ');
-        opts_put_word(out, options->args.items[i]);
+        opts_put_word(out, span_of(options->args.items[i]));
     }
     for (size_t i = 0; i < ROW_COUNT; i++)
         if ((rows[i].commands & command) && repeats(&rows[i]))

@@ -65,7 +65,9 @@ void opts_help(enum command_bit command, struct buf *out);
  * is secret. `out` can be pasted into a POSIX shell. */
 void opts_command_line(const struct options *options, enum command_bit command, uint64_t seed,
                        struct buf *out);
+/* A URL without the user and password that it may hold. */
+void opts_put_url(struct buf *out, const char *url);
 /* One word of a POSIX shell, quoted where it must be. */
-void opts_put_word(struct buf *out, const char *word);
+void opts_put_word(struct buf *out, struct span word);
 
 #endif

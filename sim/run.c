@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "limits.h"
 #include "message.h"
+#include "opts.h"
 #include "plan.h"
 #include "platform.h"
 #include "rng.h"
@@ -83,16 +84,20 @@ static const char *const end_names[] = {"complete", "interrupted", "unreachable"
 static void record_run(struct run *run)
 {
     const struct run_options *o = run->options;
+    struct buf url;
+    buf_init(&url, 1 << 16);
+    opts_put_url(&url, o->deliver.url);
     struct json_writer *w = journal_begin(run->journal, "run");
     json_put_u64(w, "journal", JOURNAL_VERSION);
     json_put(w, "pimsim", PIMSIM_VERSION);
     json_put(w, "platform", platform_names[o->profile->id]);
-    json_put(w, "url", o->deliver.url);
+    json_put_bytes(w, "url", buf_span(&url));
     json_put_u64(w, "seed", o->seed);
     json_put_u64(w, "deadline_us", o->deliver.deadline_us);
     json_put_i64(w, "started_us", clock_wall_us());
     json_put(w, "command", o->command);
     journal_end(run->journal);
+    buf_reset(&url);
 }
 
 static bool is_load(const struct scenario *scenario)
@@ -163,7 +168,8 @@ static void record_send(struct run *run, const struct flight *f, const char *mis
 
 static void record_answer(struct run *run, const struct flight *f, const struct answer *a)
 {
-    uint64_t ended_us = a->started_us + a->total_us;
+    /* To the answer's first byte; without an answer, to the end. */
+    uint64_t ended_us = a->started_us + (a->outcome == OUTCOME_ANSWERED ? a->first_byte_us : a->total_us);
     struct json_writer *w = journal_begin(run->journal, "answer");
     json_put_u64(w, "delivery", f->number);
     json_put_u64(w, "attempt", f->delivery.attempt);

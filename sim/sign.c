@@ -23,6 +23,7 @@ struct signer {
 
 bool sign_new(struct signer **signer, struct span secret, struct err *err)
 {
+    *signer = NULL;
     if (secret.len > SECRET_BYTES_MAX)
         return err_set(err, "the secret is longer than %d bytes", SECRET_BYTES_MAX);
     OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
@@ -363,7 +364,7 @@ bool sign_mistaken(enum sign_mistake mistake, enum sign_scheme scheme, struct sp
     bool ok = put_mistaken_key(mistake, secret, secondary, &key) &&
               put_mistaken_text(mistake, scheme, timestamp, body, &message) && buf_ok(&message) &&
               sign_new(&wrong, buf_span(&key), &ignored) && sign_new(&right, secret, &ignored);
-    if (ok) {
+    if (ok && wrong && right) {
         unsigned char digest[DIGEST_BYTES];
         char hex[SIGN_HEX_SIZE];
         struct span signed_text = buf_span(&message);
