@@ -1,4 +1,5 @@
 /* cmd_list: pimsim list events|scenarios|rules|bugs|platforms, as a table or as JSON. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,7 @@ static void put_line(const struct table *table, const size_t *widths, const char
 
 static void put_text(const struct table *table, struct buf *out)
 {
+    assert(table->column_count > 0);
     size_t widths[COLUMNS_MAX] = {0};
     for (size_t i = 0; i < table->column_count; i++)
         widths[i] = strlen(table->columns[i]);
