@@ -129,61 +129,70 @@ void message_put_body(const struct message *message, struct json_writer *w)
 static uint32_t in_event(const struct composer *c, const char *pointer)
 {
     char full[128];
-    size_t len = 0;
-    if (c->profile->event_wrapped)
-        len = strlen(strcpy(full, "/events/0"));
-    strncpy(full + len, pointer, sizeof full - len - 1);
-    full[sizeof full - 1] = '\0';
+    snprintf(full, sizeof full, "%s%s", c->profile->event_wrapped ? "/events/0" : "", pointer);
     return json_pointer(&c->doc, full);
+}
+
+/* What was made in the scratch buffer is the body now. */
+static void take_scratch(struct composer *c, struct message *message)
+{
+    struct buf old = message->body;
+    message->body = c->scratch;
+    c->scratch = old;
 }
 
 /* Replace bytes start … end of the body. */
 static void splice(struct composer *c, struct message *message, size_t start, size_t end, struct span with)
 {
-    struct buf *body = &message->body;
+    const struct buf *body = &message->body;
     buf_clear(&c->scratch);
     buf_put(&c->scratch, body->data, start);
     buf_put_span(&c->scratch, with);
     buf_put(&c->scratch, body->data + end, body->len - end);
-    struct buf old = *body;
-    *body = c->scratch;
-    c->scratch = old;
+    take_scratch(c, message);
 }
 
-/* Add a member at the front of an object of the first event. */
-static void add_member(struct composer *c, struct message *message, uint32_t object, struct span member)
+/* Add a member at the front of an object. */
+static void add_member(struct composer *c, struct message *message, uint32_t object, const char *name,
+                       struct span value)
 {
-    if (json_type(&c->doc, object) == JSON_OBJECT) {
-        size_t at = c->doc.nodes[object].start + 1;
-        splice(c, message, at, at, member);
-    }
+    if (json_type(&c->doc, object) != JSON_OBJECT)
+        return;
+    struct buf member;
+    buf_init(&member, BODY_BYTES_MAX);
+    buf_printf(&member, "\"%s\":", name);
+    buf_put_span(&member, value);
+    if (json_count(&c->doc, object))
+        buf_putc(&member, ',');
+    size_t at = c->doc.nodes[object].start + 1;
+    splice(c, message, at, at, buf_span(&member));
+    buf_reset(&member);
 }
 
-/* The values of an entity take any attribute, so what is put there is no unknown field. */
+/* Where an attribute more is none of the future: among an entity's values, if the event has any. */
 static uint32_t find_values(const struct composer *c)
 {
     static const char *const places[] = {"/data/resource/values", "/data/product/changes/values",
-                                         "/data/product_model/changes/values"};
+                                         "/data/product_model/changes/values", "/data"};
     for (size_t i = 0; i < COUNT_OF(places); i++) {
         uint32_t node = in_event(c, places[i]);
-        if (json_type(&c->doc, node) == JSON_OBJECT && json_count(&c->doc, node))
+        if (json_type(&c->doc, node) == JSON_OBJECT)
             return node;
     }
-    return in_event(c, "/data");
+    return in_event(c, "");
 }
 
 static void add_value(struct composer *c, struct message *message, const char *attribute, struct span data)
 {
-    uint32_t values = find_values(c);
-    const char *shape = c->profile->event_wrapped
-                            ? "\"%s\":[{\"locale\":null,\"scope\":null,\"data\":%.*s}],"
-                            : "\"%s\":[{\"previous\":null,\"new\":%.*s,\"type\":\"pim_catalog_textarea\","
-                              "\"locale\":null,\"scope\":null}],";
-    struct buf member;
-    buf_init(&member, BODY_BYTES_MAX);
-    buf_printf(&member, shape, attribute, (int)data.len, data.data);
-    add_member(c, message, values, buf_span(&member));
-    buf_reset(&member);
+    struct buf value;
+    buf_init(&value, BODY_BYTES_MAX);
+    buf_puts(&value, c->profile->event_wrapped ? "[{\"locale\":null,\"scope\":null,\"data\":"
+                                               : "[{\"previous\":null,\"type\":\"pim_catalog_textarea\","
+                                                 "\"locale\":null,\"scope\":null,\"new\":");
+    buf_put_span(&value, data);
+    buf_puts(&value, "}]");
+    add_member(c, message, find_values(c), attribute, buf_span(&value));
+    buf_reset(&value);
 }
 
 static void add_large_value(struct composer *c, struct message *message)
@@ -201,8 +210,8 @@ static void add_large_value(struct composer *c, struct message *message)
 
 static void change_type(struct composer *c, struct message *message)
 {
-    char pointer[32] = "/";
-    strncat(pointer, c->profile->type_member, sizeof pointer - 2);
+    char pointer[32];
+    snprintf(pointer, sizeof pointer, "/%s", c->profile->type_member);
     uint32_t type = in_event(c, pointer);
     if (type != JSON_NONE)
         splice(c, message, c->doc.nodes[type].start, c->doc.nodes[type].end,
@@ -216,6 +225,7 @@ static void malform(struct composer *c, struct message *message, enum fault_vari
     switch (variant) {
     case VARIANT_MALFORM_CUT:
         body->len = body->len * 2 / 3;
+        body->data[body->len] = '\0';
         break;
     case VARIANT_MALFORM_EMPTY:
         buf_clear(body);
@@ -238,7 +248,7 @@ static void malform(struct composer *c, struct message *message, enum fault_vari
         change_type(c, message);
         break;
     case VARIANT_MALFORM_UNKNOWN_FIELD:
-        add_member(c, message, in_event(c, ""), span_of("\"tenant\":{\"region\":\"eu-west\",\"shard\":7},"));
+        add_member(c, message, in_event(c, ""), "tenant", span_of("{\"region\":\"eu-west\",\"shard\":7}"));
         break;
     case VARIANT_MALFORM_LARGE:
         add_large_value(c, message);
@@ -260,9 +270,7 @@ static bool spell_otherwise(struct composer *c, struct message *message, enum fa
     buf_clear(&c->scratch);
     if (!json_respell(&c->doc, JSON_ROOT, &style, &c->scratch, err))
         return false;
-    struct buf old = message->body;
-    message->body = c->scratch;
-    c->scratch = old;
+    take_scratch(c, message);
     return true;
 }
 
@@ -277,9 +285,10 @@ bool message_spoil(struct composer *c, struct message *message, enum fault_varia
         malform(c, message, variant);
     else if (variant == VARIANT_BYTES_NUMBERS)
         add_value(c, message, "dimensions", span_of("[1.0,1e3,9007199254740993,0.10]"));
-    else
-        return spell_otherwise(c, message, variant, err);
-    return true;
+    else if (!spell_otherwise(c, message, variant, err))
+        return false;
+    return buf_ok(&message->body) ||
+           err_set(err, "%s makes the body larger than %u bytes", variant_get(variant)->name, BODY_BYTES_MAX);
 }
 
 /* ---- signature and headers ---------------------------------------------------------------- */
@@ -365,16 +374,19 @@ static void put_headers(const struct composer *c, struct message *message, const
         put_line(message, c->settings.headers[i], NULL);
 }
 
-/* Change what was signed: another event id, so that it would be taken for a new event. */
+/* Change what was signed: another event id, so that it would be taken for a new event. A body that has
+ * none that can be changed is one byte longer. */
 static void tamper(struct composer *c, struct message *message)
 {
     struct err err;
-    if (!json_parse(&c->doc, "event", buf_span(&message->body), JSON_STRICT, &err))
-        return;
-    uint32_t id = in_event(c, c->profile->event_wrapped ? "/event_id" : "/id");
-    if (id != JSON_NONE) {
+    uint32_t id = JSON_NONE;
+    if (json_parse(&c->doc, "event", buf_span(&message->body), JSON_STRICT, &err))
+        id = in_event(c, c->profile->event_wrapped ? "/event_id" : "/id");
+    if (json_type(&c->doc, id) == JSON_STRING && json_raw(&c->doc, id).len > 2) {
         char *last = message->body.data + c->doc.nodes[id].end - 2;
         *last = *last == '0' ? '1' : '0';
+    } else {
+        buf_putc(&message->body, ' ');
     }
 }
 
