@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "cmd.h"
+#include "connector.h"
 #include "judge.h"
 #include "limits.h"
 #include "loop.h"
@@ -232,6 +233,9 @@ bool cmd_run(const struct options *options, enum exit_code *code, struct err *er
 bool cmd_demo(const struct options *options, enum exit_code *code, struct err *err)
 {
     struct play play;
+    enum connector_bug bug;
+    if (options->bug && !connector_bug_find(options->bug, &bug, err))
+        return err_wrap(err, "--bug");
     bool ok = prepare(&play, options, CMD_DEMO, span_of(DEMO_SECRET), err) && start_demo(&play, err) &&
               deliver_and_score(&play, code, err);
     return finish(&play, ok, err);

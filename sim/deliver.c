@@ -106,7 +106,7 @@ static void describe(const struct request *r, CURLcode code, char detail[256])
     long why = info_long(r->easy, CURLINFO_OS_ERRNO);
     *detail = '\0';
     if (code == CURLE_COULDNT_CONNECT)
-        snprintf(detail, 256, "%s", why && why != ECONNREFUSED ? strerror((int)why) : "");
+        snprintf(detail, 256, "%s", why == ECONNREFUSED ? "" : why ? strerror((int)why) : words);
     else if (code == CURLE_OUT_OF_MEMORY) /* curl's word for it */
         snprintf(detail, 256, "a header of the answer was too long");
     else if (code == CURLE_WRITE_ERROR)
@@ -189,6 +189,16 @@ static void drain(struct deliver *d)
     }
 }
 
+/* How far it came. */
+static void describe_timeout(CURL *easy, char detail[256])
+{
+    long status = info_long(easy, CURLINFO_RESPONSE_CODE);
+    if (status)
+        snprintf(detail, 256, "%ld came, but its answer did not end", status);
+    else if (!info_us(easy, CURLINFO_PRETRANSFER_TIME_T))
+        snprintf(detail, 256, "not even the connection was ready (TCP, or TLS)");
+}
+
 static void on_deadline(void *arg)
 {
     struct request *r = arg;
@@ -200,9 +210,7 @@ static void on_deadline(void *arg)
         loop_timer_set(d->loop, &r->deadline, clock_mono_us() + late_us, on_deadline, r);
         return;
     }
-    long status = info_long(r->easy, CURLINFO_RESPONSE_CODE);
-    if (status)
-        snprintf(r->answer.detail, sizeof r->answer.detail, "%ld came, but its answer did not end", status);
+    describe_timeout(r->easy, r->answer.detail);
     end(r, OUTCOME_TIMEOUT);
 }
 
@@ -341,6 +349,10 @@ static struct request *request_new(struct deliver *d)
     curl_easy_setopt(r->easy, CURLOPT_SSL_VERIFYHOST, o->insecure ? 0L : 2L);
     if (o->cacert)
         curl_easy_setopt(r->easy, CURLOPT_CAINFO, o->cacert);
+    if (o->cacert || curl_version_info(CURLVERSION_NOW)->cainfo)
+        /* Beside a folder of CAs curl reads the file anew for every connection: 50 ms each that we are late.
+         */
+        curl_easy_setopt(r->easy, CURLOPT_CAPATH, NULL);
     return r;
 }
 
@@ -454,11 +466,12 @@ static bool check_url(CURLU *parsed, const struct deliver_options *options, stru
     CURLUcode code = curl_url_set(parsed, CURLUPART_URL, url, 0);
     if (code == CURLUE_OK)
         code = curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0);
-    if (code == CURLUE_OK)
+    bool http = scheme && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
+    if (code == CURLUE_OK && http)
         code = curl_url_get(parsed, CURLUPART_HOST, &host, 0);
     if (code != CURLUE_OK)
         err_set(err, "%s: not a URL: %s", url, curl_url_strerror(code));
-    else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+    else if (!http)
         err_set(err, "%s: neither http nor https", url);
     else if (!options->allow_remote && !is_loopback(host))
         err_set(err, "%s: %s is not a loopback address; --allow-remote sends there all the same", url, host);

@@ -52,6 +52,7 @@ struct run {
     uint64_t started_us;        /* clock_mono_us */
     uint32_t deliveries;        /* in the whole run */
     bool ever_answered, absent; /* absent: no connection could be made, ever */
+    bool unsendable;            /* a request could not even be made: that is our end, not the connector's */
     unsigned given_up_in_row;   /* scenarios */
     char why[300];              /* what came of the last request that was not answered */
     bool done;                  /* what the loop is to wait for has happened */
@@ -305,16 +306,17 @@ static void note_silence(struct run *run, const struct answer *a)
     if (a->outcome == OUTCOME_ANSWERED) {
         run->ever_answered = true;
         run->silent_in_row = 0;
-    } else if (a->outcome != OUTCOME_GAVE_UP) {
+    } else if (a->outcome != OUTCOME_GAVE_UP && !run->unsendable) {
         if (run->silent_in_row++ == 0)
             run->silent_since_us = a->started_us;
         snprintf(run->why, sizeof run->why, "%s%s%s", outcome_sentence(a->outcome), *a->detail ? ": " : "",
                  a->detail);
     }
+    run->unsendable |= a->outcome == OUTCOME_FAILED;
     /* A connector that is not there is told by its first answer; one that fell silent, by many. */
-    run->absent = !run->ever_answered && (a->outcome == OUTCOME_REFUSED || a->outcome == OUTCOME_TLS ||
-                                          a->outcome == OUTCOME_FAILED);
-    if (run->absent || fell_silent(run))
+    run->absent = !run->ever_answered &&
+                  (run->unsendable || a->outcome == OUTCOME_REFUSED || a->outcome == OUTCOME_TLS);
+    if (run->absent || run->unsendable || fell_silent(run))
         run->given_up = true;
 }
 
@@ -489,6 +491,8 @@ static bool play_all(struct run *run, const struct suite *suite, enum run_end *e
                 *end = RUN_INTERRUPTED;
                 return true;
             }
+            if (run->unsendable && run->ever_answered)
+                return err_env(err, "%s: %s", run->options->deliver.url, run->why);
             run->given_up_in_row = run->given_up ? run->given_up_in_row + 1 : 0;
             if (run->absent)
                 *end = RUN_UNREACHABLE;

@@ -49,3 +49,26 @@ def play(pimsim, tmp_path):
             reasons={f["rule"]: f["reason"] for f in report["findings"]} if report else None)
 
     return run
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """launch("run", …) starts it and returns the Popen, which is ended with the test."""
+    started = []
+
+    def run(*args, env=None):
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("PIMSIM")}
+        started.append(subprocess.Popen(
+            [PROGRAM, *map(str, args)], cwd=tmp_path, env={**clean, **(env or {})}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def program():
+    return PROGRAM

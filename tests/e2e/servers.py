@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import pathlib
 import socket
 import struct
 import threading
@@ -73,12 +74,9 @@ class Connection:
         self.sock.sendall(text.encode("latin-1") if isinstance(text, str) else text)
 
     def wait_closed(self):
-        """How long the client keeps the connection open from now, in seconds."""
-        start = time.monotonic()
         with contextlib.suppress(OSError):
             while self.sock.recv(1 << 16):
                 pass
-        return time.monotonic() - start
 
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -187,3 +185,31 @@ def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
+
+
+def until(condition, seconds=20):
+    """Wait for a condition; what it gave."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(0.002)
+    return value
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def descendants(pid):
+    parents = {}
+    for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(entry.parent.name)] = int(entry.read_text().rsplit(")", 1)[1].split()[1])
+    found, last = set(), {pid}
+    while last := {child for child, parent in parents.items() if parent in last}:
+        found |= last
+    return found
