@@ -134,7 +134,9 @@ void buf_puts(struct buf *b, const char *text)
 
 void buf_putc(struct buf *b, char c)
 {
-    buf_put(b, &c, 1);
+    char *place = buf_extend(b, 1);
+    if (place)
+        *place = c;
 }
 
 void buf_put_u64(struct buf *b, uint64_t n)

@@ -44,6 +44,7 @@ struct deliver {
     CURLU *url;
     struct deliver_options options;
     struct loop_timer timer;
+    bool draining; /* answers are being handed out: what their owners send waits for the next turn */
     struct request *free, *open;
 };
 
@@ -142,7 +143,6 @@ static void measure(struct request *r)
 static void end(struct request *r, enum outcome outcome)
 {
     struct deliver *d = r->deliver;
-    struct answer answer;
     r->answer.outcome = outcome;
     measure(r);
     loop_timer_stop(d->loop, &r->deadline);
@@ -151,10 +151,9 @@ static void end(struct request *r, enum outcome outcome)
     *r->link = r->next;
     if (r->next)
         r->next->link = r->link;
-    answer = r->answer;
+    r->done(r->arg, &r->answer); /* who may send: not with this one, while the answer is read */
     r->next = d->free;
     d->free = r;
-    r->done(r->arg, &answer);
 }
 
 /* A connection that was kept open may be closed by the other side, rightly, in the moment that we use it:
@@ -178,6 +177,7 @@ static void drain(struct deliver *d)
 {
     CURLMsg *message;
     int left;
+    d->draining = true;
     while ((message = curl_multi_info_read(d->multi, &left))) {
         struct request *r;
         CURLcode code = message->data.result;
@@ -187,6 +187,7 @@ static void drain(struct deliver *d)
         describe(r, code, r->answer.detail);
         end(r, outcome_of(r->easy, code));
     }
+    d->draining = false;
 }
 
 /* How far it came. */
@@ -436,11 +437,12 @@ bool deliver_send(struct deliver *d, const struct message *message, const struct
     loop_timer_set(d->loop, &r->deadline, deadline_us, on_deadline, r);
     if (wire->close_after_us)
         loop_timer_set(d->loop, &r->wire_timer, r->answer.started_us + wire->close_after_us, on_give_up, r);
-    /* Put it on the wire now; what ends already is handed out from the loop. */
+    /* On the wire now; what ends already is handed out from the loop. One that follows an answer goes out
+     * with the others that do, at the loop's next turn: or a quick server could keep us from the loop. */
     int running;
-    curl_multi_socket_action(d->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    if (!d->timer.slot)
-        loop_timer_set(d->loop, &d->timer, r->answer.started_us, on_timer, d);
+    if (!d->draining)
+        curl_multi_socket_action(d->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    loop_timer_set(d->loop, &d->timer, r->answer.started_us, on_timer, d);
     return true;
 }
 
