@@ -8,28 +8,12 @@
 #ifndef PIMSIM_EFFECTS_H
 #define PIMSIM_EFFECTS_H
 
-#include "base.h"
-
-enum universe { UNIVERSE_A, UNIVERSE_A2, UNIVERSE_B, UNIVERSE_COUNT };
-extern const char *const universe_names[UNIVERSE_COUNT]; /* "A", "A'", "B" */
-
-/* ---- whose ids are whose -------------------------------------------------------------------- */
-
-/* The ids of a scenario's entities and events. Found in any letter case, with or without dashes (UUIDs),
- * and inside longer strings. */
-struct idents;
-struct idents *idents_new(void);
-void idents_free(struct idents *idents);
-/* An entity's uuid or code; `name` is its neutral name, the same in every universe: "product 3". An id
- * shorter than 8 characters is not taken. */
-void idents_add_entity(struct idents *idents, enum universe universe, const char *name, const char *id);
-/* An event's id: masked, never compared; marks a row as history when there is one for each event. */
-void idents_add_event(struct idents *idents, enum universe universe, const char *id);
-/* Moments from … to (Unix, µs) are "now" to the connector: its own timestamps, which are masked in any
- * usual spelling (ISO 8601 with or without zone, Unix seconds, milliseconds, microseconds). */
-void idents_set_window(struct idents *idents, int64_t from_us, int64_t to_us);
+#include "idents.h"
 
 /* ---- cutting -------------------------------------------------------------------------------- */
+
+/* Stands in a record's text for a list inside it that has an entry for each event. */
+#define EFFECT_HISTORY "<history>"
 
 /* One maximal part of the state that speaks of one universe. Renamed, keys sorted, one line. */
 struct effect_record {
@@ -37,7 +21,7 @@ struct effect_record {
     char *place; /* where it stood: "state-url 1: /products/[]", array indices as [], ids renamed */
     char *about; /* neutral names of the entities it mentions, sorted: "product 3" */
     char *text;  /* its value: JSON, or a line of text */
-    bool history; /* mentions an event's id */
+    bool history; /* stands where there is one for each event: kept on purpose, and not compared */
 };
 
 struct effect_records {
@@ -45,7 +29,7 @@ struct effect_records {
     size_t count, cap;
 };
 
-/* Cut a snapshot: JSON, NDJSON or lines of text (tried in that order; never fails). source is a name for
+/* Cut a snapshot: a JSON document, or else lines, each JSON or text; never fails. source is a name for
  * `place`. Appends. */
 void effects_cut(const struct idents *idents, const char *source, struct span snapshot,
                  struct effect_records *records);
