@@ -125,6 +125,16 @@ static void add_json(struct comparison *c, struct leaves *leaves, const struct j
     }
 }
 
+/* The next separator, but none within a name: "<product 3>" is one word. */
+static const char *field_end(const char *at, const char *end, char separator)
+{
+    for (; at < end && *at != separator; at++) {
+        const char *close = *at == '<' ? memchr(at, '>', (size_t)(end - at)) : NULL;
+        at = close ? close : at;
+    }
+    return at;
+}
+
 /* A line's fields: between the first of these separators that it has; "name=value" is known by its name,
  * others by their number from 1. */
 static void add_fields(struct comparison *c, struct leaves *leaves, struct span line, struct buf *path)
@@ -134,8 +144,7 @@ static void add_fields(struct comparison *c, struct leaves *leaves, struct span 
         separator++;
     size_t number = 0;
     for (const char *at = line.data, *end = line.data + line.len, *stop; at <= end; at = stop + 1) {
-        stop = *separator && at < end ? memchr(at, *separator, (size_t)(end - at)) : NULL;
-        stop = stop ? stop : end;
+        stop = *separator ? field_end(at, end, *separator) : end;
         const char *equals = at < stop ? memchr(at, '=', (size_t)(stop - at)) : NULL;
         buf_clear(path);
         buf_putc(path, '/');
@@ -173,8 +182,8 @@ static bool is_noisy_path(const struct comparison *c, struct span path)
 static bool is_noise(const struct comparison *c, const struct leaf *leaf)
 {
     const char *path = intern_text(&c->words, leaf->general);
-    for (const char *stop = path; stop; stop = strchr(stop + 1, '/'))
-        if (*stop == '/' && is_noisy_path(c, (struct span){path, (size_t)(stop - path)}))
+    for (const char *stop = path; stop && *stop; stop = strchr(stop + 1, '/'))
+        if (is_noisy_path(c, (struct span){path, (size_t)(stop - path)}))
             return true;
     if (is_noisy_path(c, span_of(path)))
         return true;
