@@ -109,20 +109,37 @@ static void add_leaf(struct comparison *c, struct leaves *leaves, struct span pa
 }
 
 static void add_json(struct comparison *c, struct leaves *leaves, const struct json_doc *doc, uint32_t node,
+                     struct buf *path);
+
+/* JSON that is kept as text, in a column or a string, is read like any other. */
+static bool add_nested(struct comparison *c, struct leaves *leaves, struct span text, struct buf *path)
+{
+    struct json_doc doc = {0};
+    struct err err;
+    bool nested = text.len && (*text.data == '{' || *text.data == '[') &&
+                  json_parse(&doc, "nested", text, JSON_STRICT, &err);
+    if (nested)
+        add_json(c, leaves, &doc, JSON_ROOT, path);
+    json_reset(&doc);
+    return nested;
+}
+
+static void add_json(struct comparison *c, struct leaves *leaves, const struct json_doc *doc, uint32_t node,
                      struct buf *path)
 {
     size_t len = path->len;
-    if (json_count(doc, node) == 0)
+    struct buf scratch;
+    buf_init(&scratch, SIZE_MAX / 2);
+    if (json_count(doc, node) == 0 && !add_nested(c, leaves, json_string(doc, node, &scratch), path))
         add_leaf(c, leaves, buf_span(path), json_raw(doc, node));
     for (uint32_t n = json_first(doc, node); n != JSON_NONE; n = json_next(doc, n)) {
-        struct buf key;
-        buf_init(&key, SIZE_MAX / 2);
+        buf_clear(&scratch);
         buf_putc(path, '/');
-        buf_put_span(path, json_type(doc, node) == JSON_ARRAY ? span_of("[]") : json_key(doc, n, &key));
+        buf_put_span(path, json_type(doc, node) == JSON_ARRAY ? span_of("[]") : json_key(doc, n, &scratch));
         add_json(c, leaves, doc, n, path);
         path->len = len;
-        buf_reset(&key);
     }
+    buf_reset(&scratch);
 }
 
 /* The next separator, but none within a name: "<product 3>" is one word. */
@@ -153,7 +170,9 @@ static void add_fields(struct comparison *c, struct leaves *leaves, struct span 
         else
             buf_put_u64(path, ++number);
         at = equals ? equals + 1 : at;
-        add_leaf(c, leaves, buf_span(path), (struct span){at, (size_t)(stop - at)});
+        struct span value = {at, (size_t)(stop - at)};
+        if (!add_nested(c, leaves, value, path))
+            add_leaf(c, leaves, buf_span(path), value);
     }
 }
 
@@ -178,25 +197,28 @@ static bool is_noisy_path(const struct comparison *c, struct span path)
     return number < c->noisy_cap && c->noisy_in[number] == c->section + 1;
 }
 
+/* Is a list or map, empty in this record, noise because of what others have in it? */
+static bool is_noisy_when_empty(const struct comparison *c, const char *path)
+{
+    struct buf inside;
+    buf_init(&inside, SIZE_MAX / 2);
+    buf_printf(&inside, "%s : %s/", intern_text(&c->words, c->section), path);
+    bool noise = false;
+    for (size_t i = 0; !noise && i < c->effects->noise_count; i++)
+        noise = strncmp(c->effects->noise[i], buf_text(&inside), inside.len) == 0;
+    buf_reset(&inside);
+    return noise;
+}
+
 /* Is this path, or one above it, noise? */
 static bool is_noise(const struct comparison *c, const struct leaf *leaf)
 {
-    const char *path = intern_text(&c->words, leaf->general);
+    const char *path = intern_text(&c->words, leaf->general), *value = intern_text(&c->words, leaf->value);
     for (const char *stop = path; stop && *stop; stop = strchr(stop + 1, '/'))
         if (is_noisy_path(c, (struct span){path, (size_t)(stop - path)}))
             return true;
-    if (is_noisy_path(c, span_of(path)))
-        return true;
-    /* The list whose elements are noise may be empty. */
-    const char *value = intern_text(&c->words, leaf->value);
-    if (strcmp(value, "[]") != 0)
-        return false;
-    struct buf elements;
-    buf_init(&elements, SIZE_MAX / 2);
-    buf_printf(&elements, "%s/[]", path);
-    bool noise = is_noisy_path(c, buf_span(&elements));
-    buf_reset(&elements);
-    return noise;
+    bool is_empty = strcmp(value, "[]") == 0 || strcmp(value, "{}") == 0;
+    return is_noisy_path(c, span_of(path)) || (is_empty && is_noisy_when_empty(c, path));
 }
 
 static void add_noise(struct comparison *c, uint32_t general)

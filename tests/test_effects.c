@@ -319,7 +319,7 @@ static const struct shape shapes[] = {
     {"unicode and escapes around an id",
      "[{\"i\":\"größe\\n$a1\\u00e9\"},{\"i\":\"größe\\n$x1\\u00e9\"},{\"i\":\"größe\\n$b1é\"}]",
      "[{\"i\":\"größe\\n$a1\\u00e9\"},{\"i\":\"größe\\n$x1\\u00e9\"},{\"i\":\"größe\\n$b1\"}]", "product 1",
-     "s: /[]", "", "größe\n<product 1>é", "größe\n<product 1>"},
+     "s: /[]", "/i", "\"größe\\n<product 1>é\"", "\"größe\\n<product 1>\""},
     {"null is not missing, and neither is an empty list",
      "[{\"i\":\"$a1\",\"n\":null,\"l\":[]},{\"i\":\"$x1\",\"n\":null,\"l\":[]},{\"i\":\"$b1\",\"n\":null,"
      "\"l\":[]}]",
@@ -367,6 +367,14 @@ static const struct shape shapes[] = {
      "{\"p\":[{\"i\":\"$a1\",\"q\":1},{\"i\":\"$x1\",\"q\":1},{\"i\":\"$b1\",\"q\":2}],\"ignored\":[{\"i\":"
      "\"$b1\",\"e\":\"$!B1\"}]}",
      "product 1", "s: /p/[]", "/q", "1", "2"},
+    {"JSON kept as text, with noise inside",
+     "[{\"d\":\"{\\\"i\\\":\\\"$A1\\\",\\\"r\\\":\\\"k1\\\",\\\"p\\\":10}\"},{\"d\":\"{\\\"i\\\":\\\"$X1\\\","
+     "\\\"r\\\":\\\"k2\\\",\\\"p\\\":10}\"},"
+     "{\"d\":\"{\\\"i\\\":\\\"$B1\\\",\\\"r\\\":\\\"k3\\\",\\\"p\\\":10}\"}]",
+     "[{\"d\":\"{\\\"i\\\":\\\"$A1\\\",\\\"r\\\":\\\"k1\\\",\\\"p\\\":10}\"},{\"d\":\"{\\\"i\\\":\\\"$X1\\\","
+     "\\\"r\\\":\\\"k2\\\",\\\"p\\\":10}\"},"
+     "{\"d\":\"{\\\"i\\\":\\\"$B1\\\",\\\"r\\\":\\\"k3\\\",\\\"p\\\":9}\"}]",
+     "product 1", "s: /[]", "/d/p", "10", "9"},
     {"entries by entity inside a record",
      "{\"carts\":[{\"lines\":{\"$a1\":2,\"$a2\":1}},{\"lines\":{\"$x2\":1,\"$x1\":2}},{\"lines\":{\"$b1\":2,"
      "\"$b2\":1}}]}",
@@ -401,11 +409,413 @@ static void test_an_unsound_state_has_exactly_its_effect(void **state)
     }
 }
 
+/* ---- ids and moments ------------------------------------------------------------------------- */
+
+static void assert_renamed(const char *text, const char *expected)
+{
+    struct idents *idents = known_ids();
+    char *in = spelled(text);
+    struct buf out;
+    buf_init(&out, 1 << 16);
+    idents_rename(idents, span_of(in), &out);
+    assert_string_equal(buf_text(&out), expected);
+    buf_reset(&out);
+    free(in);
+    idents_free(idents);
+}
+
+static void test_ids_are_found_in_any_spelling(void **state)
+{
+    (void)state;
+    assert_renamed("$A1", "<product 1>");
+    assert_renamed("urn:uuid:$^X2/$-B3,$!A4", "urn:uuid:<product 2>/<product 3>,<event>");
+    assert_renamed("id$-A1", "id<product 1>");
+    assert_renamed("TROWEL-A-1", "<product 1>");
+    assert_renamed("$A1$A2", "<product 1><product 2>");
+}
+
+static void test_a_code_is_found_only_as_a_word(void **state)
+{
+    (void)state;
+    assert_renamed("$a1 $a12 trowel-a-123", "<product 1> <product 12> trowel-a-123");
+    assert_renamed("xtrowel-a-1 trowel-a-1x trowel-a-1.5", "xtrowel-a-1 trowel-a-1x trowel-a-1.5");
+    assert_renamed("(trowel-a-1)_img.jpg trowel-a-1.jpg", "(<product 1>)_img.jpg <product 1>.jpg");
+}
+
+static void test_the_longest_id_wins(void **state)
+{
+    (void)state;
+    struct idents *idents = idents_new();
+    struct buf out;
+    buf_init(&out, 1000);
+    idents_add_entity(idents, UNIVERSE_A, "model", "garden-chair");
+    idents_add_entity(idents, UNIVERSE_A, "variant", "garden-chair-red");
+    idents_add_entity(idents, UNIVERSE_A, "set", "big-garden-chair-red");
+    idents_add_entity(idents, UNIVERSE_A, "short", "chair-1"); /* too short to be taken */
+    idents_add_entity(idents, UNIVERSE_B, "again", "garden-chair");
+    idents_rename(idents, span_of("garden-chair garden-chair-red big-garden-chair-red chair-1"), &out);
+    assert_string_equal(buf_text(&out), "<model> <variant> <set> chair-1");
+    buf_reset(&out);
+    idents_free(idents);
+}
+
+static void test_an_id_is_found_however_json_escapes_it(void **state)
+{
+    (void)state;
+    struct idents *idents = idents_new();
+    idents_add_entity(idents, UNIVERSE_A, "p",
+                      "sp\xc3\xa4"
+                      "ten/1\"");
+    static const char *const rows[] = {"[{\"i\":\"sp\xc3\xa4"
+                                       "ten/1\\\"\"}]",
+                                       "[{\"i\":\"sp\\u00E4ten\\/1\\\"\"}]"};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct effect_records records = {0};
+        effects_cut(idents, "s", span_of(rows[i]), &records);
+        assert_int_equal(records.count, 1);
+        assert_string_equal(records.items[0].text, "{\"i\":\"<p>\"}");
+        effect_records_reset(&records);
+    }
+    idents_free(idents);
+}
+
+static void test_moments_in_the_window_are_now(void **state)
+{
+    (void)state;
+    static const char *const now[] = {
+        "2026-01-31T09:13:59Z",
+        "2026-01-31T09:13:59+00:00",
+        "2026-01-31T10:13:59.123456+0100",
+        "2026-01-31 09:13:59.5",
+        "2026-01-31 14:43:59",
+        "2026/01/31 09:14:00",
+        "2026-01-30T23:13:59-10:00",
+        "2026-01-31T09:14",
+        "1769850839",
+        "1769850839.25",
+        "1769850839123",
+        "1769850839123456",
+        "1769850839123456789",
+        "2026-01-31T09:13:59,250Z",
+        "2026-01-31T09:13:50Z",
+    };
+    static const char *const not_now[] = {
+        "2026-01-31T09:13:49Z", "2026-01-31T09:14:51Z", "2026-01-31T09:13:59+01:00",
+        "2026-01-31 09:28:29",  "2025-01-31T09:13:59Z", "1769850829",
+        "1769850891",           "17698508390",          "x1769850839",
+        "1.1769850839",         "2026-01-31",           "99-99-99T99",
+    };
+    for (size_t i = 0; i < COUNT_OF(now); i++)
+        assert_renamed(now[i], "<now>");
+    for (size_t i = 0; i < COUNT_OF(not_now); i++)
+        assert_renamed(not_now[i], not_now[i]);
+    assert_renamed("at 2026-01-31T09:13:59Z, $A1", "at <now>, <product 1>");
+    assert_renamed("v1769850839 etag-1769850839-3", "v1769850839 etag-<now>-3");
+}
+
+/* ---- what is counted ------------------------------------------------------------------------- */
+
+static void assert_counts(const char *snapshot, size_t effect_count, size_t compared_count, size_t noisy)
+{
+    struct effects effects = compared(snapshot);
+    if (effects.count != effect_count || effects.compared != compared_count || effects.noisy != noisy)
+        fail_with(snapshot, &effects);
+    effects_reset(&effects);
+}
+
+static void test_nothing_to_compare_is_said(void **state)
+{
+    (void)state;
+    assert_counts("", 0, 0, 0);
+    assert_counts("   \n", 0, 0, 0);
+    assert_counts("[]", 0, 0, 0);
+    assert_counts("{\"products\":[{\"i\":\"someone\"}]}", 0, 0, 0);
+    assert_counts("<html><h1>502 Bad Gateway</h1></html>", 0, 0, 0);
+    assert_counts("{\"i\":\"$A1\"}", 0, 0, 0); /* a field, not an item of a list */
+    assert_counts("[{\"i\":\"$A1\"}]", 0, 0, 1);
+    assert_counts("[{\"i\":\"$B1\"}]", 1, 0, 0);
+}
+
+static void test_what_a_and_a2_disagree_about_is_not_held_against_b(void **state)
+{
+    (void)state;
+    assert_counts("[{\"i\":\"$a1\"},{\"i\":\"$a1\"},{\"i\":\"$x1\"},{\"i\":\"$b1\"},"
+                  "{\"i\":\"$a2\"},{\"i\":\"$x2\"},{\"i\":\"$b2\"},{\"i\":\"$b2\"}]",
+                  0, 1, 2);
+    struct effects effects = compared("[{\"i\":\"$a1\",\"r\":[{\"k\":1}]},{\"i\":\"$x1\",\"r\":[{\"k\":2}]},"
+                                      "{\"i\":\"$b1\",\"r\":[]}]");
+    assert_int_equal(effects.count, 0);
+    assert_int_equal(effects.noise_count, 1);
+    assert_string_equal(effects.noise[0], "s: /[] : /r/[]/k");
+    effects_reset(&effects);
+}
+
+static void test_noise_is_learned_for_all_entities_of_a_place(void **state)
+{
+    (void)state;
+    assert_counts("{\"$a1\":{\"n\":1},\"$x1\":{\"n\":2},\"$b1\":{\"n\":3},\"$a2\":{\"n\":7},\"$x2\":{\"n\":7}"
+                  ",\"$b2\":{\"n\":8}}",
+                  0, 2, 0);
+    assert_counts("{\"p\":{\"$a1\":{\"n\":1},\"$x1\":{\"n\":2},\"$b1\":{\"n\":3}},"
+                  "\"q\":{\"$a2\":{\"n\":7},\"$x2\":{\"n\":7},\"$b2\":{\"n\":8}}}",
+                  1, 2, 0);
+}
+
+static void test_effects_are_sorted_and_show_their_records(void **state)
+{
+    (void)state;
+    struct effects e = compared("{\"z\":[{\"i\":\"$a1\",\"v\":1},{\"i\":\"$x1\",\"v\":1}],"
+                                "\"b\":[{\"i\":\"$a2\",\"v\":1,\"w\":{\"x\":1}},{\"i\":\"$x2\",\"v\":1,\"w\":"
+                                "{\"x\":1}},{\"i\":\"$b2\",\"v\":2,\"w\":{\"x\":2}}],"
+                                "\"a\":[{\"i\":\"$a2\"},{\"i\":\"$x2\"},{\"i\":\"$b2\"},{\"i\":\"$b2\"}]}");
+    assert_int_equal(e.count, 3);
+    assert_string_equal(e.items[0].about, "product 1");
+    assert_string_equal(e.items[0].found, "none");
+    assert_string_equal(e.items[0].record_a, "{\"i\":\"<product 1>\",\"v\":1}");
+    assert_string_equal(e.items[0].record_b, "");
+    assert_string_equal(e.items[1].place, "s: /a/[]");
+    assert_string_equal(e.items[2].place, "s: /b/[]");
+    assert_string_equal(e.items[2].path, "/v");
+    assert_string_equal(e.items[2].record_b, "{\"i\":\"<product 2>\",\"v\":2,\"w\":{\"x\":2}}");
+    effects_reset(&e);
+}
+
+static void test_a_history_with_one_event_for_some_stays_a_history(void **state)
+{
+    (void)state;
+    assert_counts("[{\"e\":\"$!A1\",\"i\":\"$A1\"},{\"e\":\"$!A2\",\"i\":\"$A1\"},{\"e\":\"$!X1\",\"i\":\"$"
+                  "X1\"},{\"e\":\"$!X2\",\"i\":\"$X1\"},"
+                  "{\"e\":\"$!A3\",\"i\":\"$A2\"},{\"e\":\"$!X3\",\"i\":\"$X2\"},{\"e\":\"$!B3\",\"i\":\"$"
+                  "B2\"},{\"e\":\"$!B3\",\"i\":\"$B2\"}]",
+                  0, 0, 0);
+    /* Two rows of one event are no history: rows for each locale, say. */
+    assert_counts("[{\"e\":\"$!A1\",\"i\":\"$A1\",\"l\":1},{\"e\":\"$!A1\",\"i\":\"$A1\",\"l\":2},"
+                  "{\"e\":\"$!X1\",\"i\":\"$X1\",\"l\":1},{\"e\":\"$!X1\",\"i\":\"$X1\",\"l\":2},"
+                  "{\"e\":\"$!B1\",\"i\":\"$B1\",\"l\":1},{\"e\":\"$!B1\",\"i\":\"$B1\",\"l\":3}]",
+                  1, 2, 0);
+}
+
+static void test_records_of_a_journal_compare_like_fresh_ones(void **state)
+{
+    (void)state;
+    struct effect_records fresh = {0}, copied = {0};
+    cut("1,$a1,x\n2,$x1,x\n3,$b1,y\n", &fresh);
+    for (size_t i = 0; i < fresh.count; i++) {
+        const struct effect_record *r = &fresh.items[i];
+        effect_records_add(&copied, r->universe, span_of(r->place), span_of(r->about), span_of(r->text),
+                           r->history);
+    }
+    effect_records_reset(&fresh);
+    struct effects effects = {0};
+    effects_compare(&copied, &effects);
+    assert_int_equal(effects.count, 1);
+    assert_string_equal(effects.items[0].path, "/3");
+    assert_string_equal(effects.items[0].record_b, "3,<product 1>,y");
+    effect_records_reset(&copied);
+    effects_reset(&effects);
+}
+
+/* ---- at random ------------------------------------------------------------------------------- */
+
+/* A value that is the same in all universes (its stream is), with noise of its own at fixed places. */
+static void put_random(struct buf *out, struct rng *same, struct rng *noise, unsigned depth, char letter,
+                       unsigned number)
+{
+    switch (rng_below(same, depth ? 9 : 6)) {
+    case 0:
+        buf_printf(out, "%u", (unsigned)rng_below(same, 100));
+        break;
+    case 1:
+        buf_printf(out, "\"w%u\"", (unsigned)rng_below(same, 5));
+        break;
+    case 2:
+        buf_puts(out, rng_below(same, 2) ? "null" : "[]");
+        break;
+    case 3:
+        buf_printf(out, "\"n%u\"", (unsigned)rng_below(noise, 1000000));
+        break;
+    case 4:
+        buf_printf(out, "\"http://h/$%s%c%u/x\"", (const char *[]){"", "^", "-", "!"}[rng_below(same, 4)],
+                   letter, number);
+        break;
+    case 5:
+        buf_printf(out, "%u", 1769850831 + (unsigned)rng_below(noise, 50));
+        break;
+    case 6:
+    case 7:
+        buf_puts(out, "{\"$");
+        buf_printf(out, "%c%u\":", letter, number);
+        put_random(out, same, noise, depth - 1, letter, number);
+        for (uint64_t i = 0, n = rng_below(same, 4); i < n; i++) {
+            buf_printf(out, ",\"k%u\":", (unsigned)i);
+            put_random(out, same, noise, depth - 1, letter, number);
+        }
+        buf_putc(out, '}');
+        break;
+    default:
+        buf_puts(out, "[1");
+        for (uint64_t i = 0, n = rng_below(same, 4); i < n; i++) {
+            buf_putc(out, ',');
+            put_random(out, same, noise, depth - 1, letter, number);
+        }
+        buf_putc(out, ']');
+    }
+}
+
+/* One row of each of the three, for a few products, in any order. */
+static char *random_state(uint64_t seed)
+{
+    struct buf rows[3 * 8], out;
+    struct rng noise;
+    size_t count = 0;
+    rng_init(&noise, seed, "noise");
+    for (unsigned number = 1; number <= 8; number++)
+        for (size_t u = 0; u < UNIVERSE_COUNT; u++) {
+            struct rng same;
+            rng_init(&same, seed * 100 + number, "same");
+            buf_init(&rows[count], 1 << 20);
+            buf_printf(&rows[count],
+                       "{\"row\":%u,\"id\":\"$%c%u\",\"value\":", (unsigned)rng_below(&noise, 1u << 30),
+                       "AXB"[u], number);
+            put_random(&rows[count], &same, &noise, 4, "AXB"[u], number);
+            buf_putc(&rows[count++], '}');
+        }
+    buf_init(&out, 1 << 22);
+    for (size_t left = count; left; left--) {
+        size_t pick = (size_t)rng_below(&noise, left);
+        buf_puts(&out, left == count ? "{\"all\":[" : ",");
+        buf_put_span(&out, buf_span(&rows[pick]));
+        buf_reset(&rows[pick]);
+        rows[pick] = rows[left - 1];
+    }
+    buf_puts(&out, "]}");
+    return buf_take(&out);
+}
+
+static void test_random_sound_states_have_no_effect(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        char *snapshot = random_state(seed);
+        struct effects effects = compared(snapshot);
+        if (effects.count || effects.compared != 8)
+            fail_with(snapshot, &effects);
+        effects_reset(&effects);
+        free(snapshot);
+    }
+}
+
+static void test_garbage_is_cut_without_harm(void **state)
+{
+    (void)state;
+    static const char *const bits[] = {"$A1",
+                                       "$x2",
+                                       "$!B1",
+                                       "{",
+                                       "}",
+                                       "[",
+                                       "]",
+                                       ",",
+                                       ":",
+                                       "\"",
+                                       "\\",
+                                       "\n",
+                                       "|",
+                                       "\xff",
+                                       "\xc3",
+                                       "\t",
+                                       "\r",
+                                       "1e99",
+                                       "<",
+                                       ">",
+                                       "null",
+                                       "1769850839",
+                                       "=",
+                                       "-",
+                                       ".",
+                                       "0",
+                                       "{\"a\":",
+                                       "[{\"i\":\"$b1\"}]",
+                                       "2026-01-31T09:13:5",
+                                       "\\u00",
+                                       "$-A",
+                                       "trowel-"};
+    struct rng rng;
+    rng_init(&rng, 7, "garbage");
+    for (unsigned round = 0; round < 3000; round++) {
+        struct buf text;
+        buf_init(&text, 1 << 16);
+        for (uint64_t i = 0, n = rng_below(&rng, 40); i < n; i++) {
+            if (rng_chance(&rng, 0.1))
+                buf_putc(&text, (char)(1 + rng_below(&rng, 255)));
+            else
+                buf_puts(&text, bits[rng_below(&rng, COUNT_OF(bits))]);
+        }
+        struct effects effects = compared(buf_text(&text));
+        effects_reset(&effects);
+        buf_reset(&text);
+    }
+}
+
+static void test_nul_bytes_are_cut_without_harm(void **state)
+{
+    (void)state;
+    static const char text[] = "a\0trowel-a-1\0b\ntrowel-a-1|\0\0|\n[\0\"trowel-b-1\"]\0";
+    struct idents *idents = known_ids();
+    struct effect_records records = {0};
+    effects_cut(idents, "s", (struct span){text, sizeof text}, &records);
+    assert_int_equal(records.count, 3);
+    effect_records_reset(&records);
+    idents_free(idents);
+}
+
+static void test_a_large_state_is_cut_among_foreign_rows(void **state)
+{
+    (void)state;
+    struct buf text;
+    buf_init(&text, 1 << 26);
+    buf_puts(&text, "{\"rows\":[{}");
+    for (unsigned i = 0; i < 50000; i++) {
+        if (i % 500 == 0)
+            for (const char *u = "AXB"; *u; u++)
+                buf_printf(&text, ",{\"id\":%u,\"uuid\":\"$%c%u\",\"price\":%u}", i * 4, *u,
+                           1 + i / 500 % IDS, i);
+        buf_printf(&text, ",{\"id\":%u,\"uuid\":\"018e197c-dfe2-7aaa-93c0-%012x\",\"price\":%u}", i * 4 + 1,
+                   i, i);
+    }
+    buf_puts(&text, "]}");
+    struct effect_records records = {0};
+    struct effects effects = {0};
+    cut(buf_text(&text), &records);
+    assert_int_equal(records.count, 300);
+    effects_compare(&records, &effects);
+    assert_int_equal(effects.count, 0);
+    assert_int_equal(effects.compared, 100);
+    effects_reset(&effects);
+    effect_records_reset(&records);
+    buf_reset(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_sound_state_has_no_effect),
         cmocka_unit_test(test_an_unsound_state_has_exactly_its_effect),
+        cmocka_unit_test(test_ids_are_found_in_any_spelling),
+        cmocka_unit_test(test_a_code_is_found_only_as_a_word),
+        cmocka_unit_test(test_the_longest_id_wins),
+        cmocka_unit_test(test_an_id_is_found_however_json_escapes_it),
+        cmocka_unit_test(test_moments_in_the_window_are_now),
+        cmocka_unit_test(test_nothing_to_compare_is_said),
+        cmocka_unit_test(test_what_a_and_a2_disagree_about_is_not_held_against_b),
+        cmocka_unit_test(test_noise_is_learned_for_all_entities_of_a_place),
+        cmocka_unit_test(test_effects_are_sorted_and_show_their_records),
+        cmocka_unit_test(test_a_history_with_one_event_for_some_stays_a_history),
+        cmocka_unit_test(test_records_of_a_journal_compare_like_fresh_ones),
+        cmocka_unit_test(test_random_sound_states_have_no_effect),
+        cmocka_unit_test(test_garbage_is_cut_without_harm),
+        cmocka_unit_test(test_nul_bytes_are_cut_without_harm),
+        cmocka_unit_test(test_a_large_state_is_cut_among_foreign_rows),
     };
     return cmocka_run_group_tests_name("effects", tests, NULL, NULL);
 }
