@@ -304,7 +304,7 @@ static bool next_difference(const struct leaves *a, const struct leaves *b, size
     while (*i < a->count || *j < b->count) {
         const struct leaf *x = *i < a->count ? &a->items[*i] : NULL,
                           *y = *j < b->count ? &b->items[*j] : NULL;
-        int order = !x ? 1 : !y ? -1 : by_leaf(x, y);
+        int order = x && y ? by_leaf(x, y) : x ? -1 : 1;
         const struct leaf *lone = order < 0 ? x : y;
         if (order && d->path != INTERN_NONE && d->path != lone->path)
             return true;
@@ -494,7 +494,7 @@ static void judge(struct comparison *c, const struct group *group)
 {
     struct side a = group->sides[UNIVERSE_A], b = group->sides[UNIVERSE_B];
     struct effect effect = {0};
-    struct difference d;
+    struct difference d = {0};
     if (a.count != group->sides[UNIVERSE_A2].count)
         return;
     if (a.count != b.count) {

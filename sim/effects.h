@@ -18,9 +18,9 @@
 /* One maximal part of the state that speaks of one universe. Renamed, keys sorted, one line. */
 struct effect_record {
     enum universe universe;
-    char *place; /* where it stood: "state-url 1: /products/[]", array indices as [], ids renamed */
-    char *about; /* neutral names of the entities it mentions, sorted: "product 3" */
-    char *text;  /* its value: JSON, or a line of text */
+    char *place;  /* where it stood: "state-url 1: /products/[]", array indices as [], ids renamed */
+    char *about;  /* neutral names of the entities it mentions, sorted: "product 3" */
+    char *text;   /* its value: JSON, or a line of text */
     bool history; /* stands where there is one for each event: kept on purpose, and not compared */
 };
 
@@ -40,20 +40,20 @@ void effect_records_reset(struct effect_records *records);
 /* ---- comparing ------------------------------------------------------------------------------ */
 
 struct effect {
-    char *about;    /* "product 3" */
-    char *place;    /* "state-url 1: /products/[]" */
-    char *path;     /* within the record, "/price"; "" when records are missing or too many */
-    char *expected; /* in A and A': a value, or "1 record" */
-    char *found;    /* in B */
+    char *about;               /* "product 3" */
+    char *place;               /* "state-url 1: /products/[]" */
+    char *path;                /* within the record, "/price"; "" when records are missing or too many */
+    char *expected;            /* in A and A': a value, or "1 record" */
+    char *found;               /* in B */
     char *record_a, *record_b; /* whole records for the report, cut at 2000 bytes; "" where there is none */
 };
 
 struct effects {
     struct effect *items; /* at most one for each entity and place */
     size_t count, cap;
-    size_t compared;      /* records of A that had a counterpart in A': 0 means nothing could be seen */
-    size_t noisy;         /* records that could not be compared, because A and A' disagree about them */
-    char **noise;         /* paths that are the connector's own noise, "/products/[] : /updated_at" */
+    size_t compared; /* records of A that had a counterpart in A': 0 means nothing could be seen */
+    size_t noisy;    /* records that could not be compared, because A and A' disagree about them */
+    char **noise;    /* paths that are the connector's own noise, "/products/[] : /updated_at" */
     size_t noise_count, noise_cap;
 };
 
