@@ -1,0 +1,500 @@
+/* cut: effects_cut of effects.h. A snapshot becomes records, each of one universe.
+ *
+ * A snapshot that is not JSON is made so: an array of its lines. Every node then learns whom it mentions,
+ * and a walk from the root takes the largest items of lists and maps that mention one universe alone. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "effects.h"
+#include "intern.h"
+#include "json.h"
+
+#define TABLE_ROWS 6 /* so many members of one universe each make a map a table, whatever its keys */
+
+struct mark {           /* whom a value and its key mention */
+    unsigned universes; /* a bit for each */
+    uint32_t key_event; /* the first event that the key mentions: its ident, plus 1 */
+    uint32_t event;     /* the first event that key and value mention */
+};
+
+struct cut {
+    const struct idents *idents;
+    struct json_doc doc;
+    struct mentions mentions;
+    struct mark *marks;  /* one for each node */
+    struct buf place;    /* of the node that is being visited, renamed */
+    struct interns open; /* places, generalised, that have records of several universes inside */
+    bool taking;         /* the second walk, which knows `open` */
+    struct effect_records *records;
+    uint32_t *events; /* of each record of this cut, its first */
+    size_t event_count, event_cap;
+};
+
+/* ---- marks ---------------------------------------------------------------------------------- */
+
+static bool is_one(unsigned universes)
+{
+    return universes && !(universes & (universes - 1));
+}
+
+/* Adds the mentions that start before `end`; the first event's id goes to *event. */
+static size_t mark_until(const struct cut *cut, size_t next, uint32_t end, struct mark *mark, uint32_t *event)
+{
+    for (; next < cut->mentions.count && cut->mentions.items[next].start < end; next++) {
+        const struct mention *mention = &cut->mentions.items[next];
+        mark->universes |= 1u << mention->universe;
+        if (!mention->name && !*event)
+            *event = mention->ident + 1;
+    }
+    return next;
+}
+
+static void mark_nodes(struct cut *cut)
+{
+    const struct json_doc *doc = &cut->doc;
+    cut->marks = mem_alloc(doc->count * sizeof *cut->marks);
+    size_t next = 0;
+    for (size_t i = 0; i < doc->count; i++) {
+        const struct json_node *node = &doc->nodes[i];
+        struct mark *mark = &cut->marks[i];
+        next = mark_until(cut, next, node->key_end, mark, &mark->key_event);
+        mark->event = mark->key_event;
+        if (node->type != JSON_ARRAY && node->type != JSON_OBJECT)
+            next = mark_until(cut, next, node->end, mark, &mark->event);
+    }
+    for (size_t i = doc->count; i-- > 1;) { /* children come after their parent, and give it their marks */
+        struct mark *parent = &cut->marks[doc->nodes[i].parent];
+        parent->universes |= cut->marks[i].universes;
+        if (cut->marks[i].event && !parent->key_event)
+            parent->event = cut->marks[i].event;
+    }
+}
+
+/* ---- spelling ------------------------------------------------------------------------------- */
+
+static void put_renamed_key(struct cut *cut, uint32_t node, struct buf *out)
+{
+    struct buf scratch;
+    buf_init(&scratch, SIZE_MAX / 2);
+    idents_rename(cut->idents, json_key(&cut->doc, node, &scratch), out);
+    buf_reset(&scratch);
+}
+
+static void put_renamed_string(struct cut *cut, struct span text, struct buf *out)
+{
+    struct buf renamed;
+    buf_init(&renamed, SIZE_MAX / 2);
+    idents_rename(cut->idents, text, &renamed);
+    json_put_string(out, &JSON_STYLE_PLAIN, buf_span(&renamed));
+    buf_reset(&renamed);
+}
+
+/* 1.0, 1.00 and 1 are the same number, but a whole one keeps all its digits. */
+static void put_number(struct cut *cut, struct span raw, struct buf *out)
+{
+    struct buf renamed;
+    buf_init(&renamed, SIZE_MAX / 2);
+    idents_rename(cut->idents, raw, &renamed);
+    if (!span_same(raw, buf_span(&renamed)))
+        json_put_string(out, &JSON_STYLE_PLAIN, buf_span(&renamed));
+    else if (memchr(raw.data, '.', raw.len) || memchr(raw.data, 'e', raw.len) ||
+             memchr(raw.data, 'E', raw.len))
+        json_put_double(out, strtod(buf_text(&renamed), NULL));
+    else
+        buf_put_span(out, raw);
+    buf_reset(&renamed);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Does a list, or a map by event id, hold one entry for each of several events? */
+static bool is_history(const struct cut *cut, uint32_t node)
+{
+    const struct json_doc *doc = &cut->doc;
+    size_t count = json_count(doc, node), n = 0;
+    if (count < 2 || !cut->marks[node].event)
+        return false;
+    bool by_key = json_type(doc, node) == JSON_OBJECT, distinct = true;
+    uint32_t *events = mem_alloc(count * sizeof *events);
+    for (uint32_t child = json_first(doc, node); child != JSON_NONE; child = json_next(doc, child))
+        events[n++] = by_key ? cut->marks[child].key_event : cut->marks[child].event;
+    qsort(events, n, sizeof *events, by_number);
+    for (size_t i = 0; i < n; i++)
+        distinct = distinct && events[i] != (i ? events[i - 1] : 0); /* 0: mentions none */
+    free(events);
+    return distinct;
+}
+
+static void put_value(struct cut *cut, uint32_t node, struct buf *out);
+
+struct member {
+    char *key;
+    uint32_t node;
+};
+
+static int by_member(const void *a, const void *b)
+{
+    const struct member *x = a, *y = b;
+    int order = strcmp(x->key, y->key);
+    return order ? order : (x->node > y->node) - (x->node < y->node);
+}
+
+static void put_object(struct cut *cut, uint32_t node, struct buf *out)
+{
+    size_t count = 0;
+    struct member *members = mem_alloc(json_count(&cut->doc, node) * sizeof *members);
+    for (uint32_t n = json_first(&cut->doc, node); n != JSON_NONE; n = json_next(&cut->doc, n)) {
+        struct buf key;
+        buf_init(&key, SIZE_MAX / 2);
+        put_renamed_key(cut, n, &key);
+        members[count++] = (struct member){buf_take(&key), n};
+    }
+    qsort(members, count, sizeof *members, by_member);
+    buf_putc(out, '{');
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buf_putc(out, ',');
+        json_put_string(out, &JSON_STYLE_PLAIN, span_of(members[i].key));
+        buf_putc(out, ':');
+        put_value(cut, members[i].node, out);
+        free(members[i].key);
+    }
+    buf_putc(out, '}');
+    free(members);
+}
+
+static void put_array(struct cut *cut, uint32_t node, struct buf *out)
+{
+    char before = '[';
+    for (uint32_t n = json_first(&cut->doc, node); n != JSON_NONE; n = json_next(&cut->doc, n)) {
+        buf_putc(out, before);
+        put_value(cut, n, out);
+        before = ',';
+    }
+    buf_puts(out, before == '[' ? "[]" : "]");
+}
+
+/* Renamed, members sorted by name. */
+static void put_value(struct cut *cut, uint32_t node, struct buf *out)
+{
+    struct buf scratch;
+    buf_init(&scratch, SIZE_MAX / 2);
+    enum json_type type = json_type(&cut->doc, node);
+    if (is_history(cut, node))
+        buf_puts(out, "\"" EFFECT_HISTORY "\"");
+    else if (type == JSON_OBJECT)
+        put_object(cut, node, out);
+    else if (type == JSON_ARRAY)
+        put_array(cut, node, out);
+    else if (type == JSON_STRING)
+        put_renamed_string(cut, json_string(&cut->doc, node, &scratch), out);
+    else if (type == JSON_NUMBER)
+        put_number(cut, json_raw(&cut->doc, node), out);
+    else
+        buf_put_span(out, json_raw(&cut->doc, node));
+    buf_reset(&scratch);
+}
+
+/* ---- taking a record ------------------------------------------------------------------------ */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names of the entities between two places of the text, sorted, each once. */
+static void put_about(const struct cut *cut, size_t start, size_t end, struct buf *out)
+{
+    const struct mentions *all = &cut->mentions;
+    size_t low = 0, high = all->count, count = 0, cap = 0;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (all->items[middle].start < start)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const char **names = NULL;
+    for (; low < all->count && all->items[low].start < end; low++) {
+        if (!all->items[low].name)
+            continue;
+        names = mem_grow(names, &cap, count, sizeof *names);
+        names[count++] = all->items[low].name;
+    }
+    if (count)
+        qsort(names, count, sizeof *names, by_name);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || strcmp(names[i], names[i - 1]) != 0)
+            buf_printf(out, "%s%s", out->len ? ", " : "", names[i]);
+    free(names);
+}
+
+static void take(struct cut *cut, uint32_t node)
+{
+    const struct json_node *n = &cut->doc.nodes[node];
+    const struct mark *mark = &cut->marks[node];
+    struct buf about, text, scratch;
+    buf_init(&about, SIZE_MAX / 2);
+    buf_init(&text, SIZE_MAX / 2);
+    buf_init(&scratch, SIZE_MAX / 2);
+    put_about(cut, n->key_end > n->key_start ? n->key_start : n->start, n->end, &about);
+    if (n->type == JSON_STRING) /* a line of text */
+        idents_rename(cut->idents, json_string(&cut->doc, node, &scratch), &text);
+    else
+        put_value(cut, node, &text);
+    enum universe universe = mark->universes == 1u << UNIVERSE_A    ? UNIVERSE_A
+                             : mark->universes == 1u << UNIVERSE_A2 ? UNIVERSE_A2
+                                                                    : UNIVERSE_B;
+    effect_records_add(cut->records, universe, buf_span(&cut->place), buf_span(&about), buf_span(&text),
+                       false);
+    cut->events = mem_grow(cut->events, &cut->event_cap, cut->event_count, sizeof *cut->events);
+    cut->events[cut->event_count++] = mark->event;
+    buf_reset(&about);
+    buf_reset(&text);
+    buf_reset(&scratch);
+}
+
+/* ---- walking -------------------------------------------------------------------------------- */
+
+/* The connector's own row number, uuid or hash as a key: "17", "9f86d081-…". */
+static bool is_row_key(struct span key)
+{
+    bool digit = false;
+    for (size_t i = 0; i < key.len; i++) {
+        if (!strchr("0123456789abcdefABCDEF-", key.data[i]) || !key.data[i])
+            return false;
+        digit = digit || (key.data[i] >= '0' && key.data[i] <= '9');
+    }
+    return digit;
+}
+
+/* A map whose members speak of one universe each, some of every universe, is keyed by something of the
+ * connector's own. */
+static bool is_table(const struct cut *cut, uint32_t node)
+{
+    unsigned seen = 0;
+    size_t rows = 0;
+    if (json_type(&cut->doc, node) != JSON_OBJECT)
+        return false;
+    for (uint32_t n = json_first(&cut->doc, node); n != JSON_NONE; n = json_next(&cut->doc, n)) {
+        unsigned universes = cut->marks[n].universes;
+        if (universes && !is_one(universes))
+            return false;
+        seen |= universes;
+        rows += universes != 0;
+    }
+    return seen == (1u << UNIVERSE_COUNT) - 1 && rows >= TABLE_ROWS;
+}
+
+/* Appends a child's step to the place; true when the child is one item of many: an element, or a member
+ * that is keyed by an id. A field with a fixed name is none: "last_product" is of no universe for long. */
+static bool put_step(struct cut *cut, uint32_t parent, uint32_t child, bool parent_is_table)
+{
+    buf_putc(&cut->place, '/');
+    if (json_type(&cut->doc, parent) == JSON_ARRAY) {
+        buf_puts(&cut->place, "[]");
+        return true;
+    }
+    const struct json_node *node = &cut->doc.nodes[child];
+    struct span raw = {cut->doc.text.data + node->key_start, node->key_end - node->key_start};
+    struct mentions found = {0};
+    idents_find(cut->idents, raw, &found);
+    free(found.items);
+    struct span bare = {raw.data + 1, raw.len - 2};
+    if (!found.count && is_one(cut->marks[child].universes) && (parent_is_table || is_row_key(bare))) {
+        buf_putc(&cut->place, '*');
+        return true;
+    }
+    put_renamed_key(cut, child, &cut->place);
+    return found.count > 0;
+}
+
+static bool is_open(const struct cut *cut)
+{
+    struct buf general;
+    buf_init(&general, SIZE_MAX / 2);
+    idents_generalise(buf_span(&cut->place), &general);
+    bool open = intern_find(&cut->open, buf_span(&general)) != INTERN_NONE;
+    buf_reset(&general);
+    return open;
+}
+
+static void open_place(struct cut *cut)
+{
+    struct buf general;
+    buf_init(&general, SIZE_MAX / 2);
+    idents_generalise(buf_span(&cut->place), &general);
+    intern(&cut->open, buf_span(&general));
+    buf_reset(&general);
+}
+
+/* Visit a node whose place is in cut->place; true when there are records in it. The first walk only learns
+ * which places are open: there some node of several universes has records inside, and so no node at such
+ * a place is a record, not even one that happens to mention one universe alone (a batch of one). */
+static bool walk(struct cut *cut, uint32_t node, bool is_item)
+{
+    if (!cut->marks[node].universes)
+        return false;
+    if (is_item && is_one(cut->marks[node].universes) && !(cut->taking && is_open(cut))) {
+        if (cut->taking)
+            take(cut, node);
+        return true;
+    }
+    bool table = is_table(cut, node), found = false;
+    size_t len = cut->place.len;
+    for (uint32_t n = json_first(&cut->doc, node); n != JSON_NONE; n = json_next(&cut->doc, n)) {
+        if (!cut->marks[n].universes)
+            continue;
+        found = walk(cut, n, put_step(cut, node, n, table)) || found;
+        cut->place.len = len;
+    }
+    if (found && !cut->taking)
+        open_place(cut);
+    return found;
+}
+
+/* ---- histories ------------------------------------------------------------------------------ */
+
+struct stand { /* where a record stands */
+    uint32_t place, about, event;
+    enum universe universe;
+    struct effect_record *record;
+};
+
+static int by_stand(const void *a, const void *b)
+{
+    const struct stand *x = a, *y = b;
+    const uint32_t keys[][2] = {
+        {x->place, y->place}, {x->universe, y->universe}, {x->about, y->about}, {x->event, y->event}};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (keys[i][0] != keys[i][1])
+            return keys[i][0] < keys[i][1] ? -1 : 1;
+    return 0;
+}
+
+/* Do the records of a place stand for one event each? In A and A' every record mentions an event, no two
+ * about the same entity the same one, and some entity has several. A place that only B has, and where
+ * every record mentions an event, lists what was refused or ignored. */
+static bool is_history_place(const struct stand *stands, size_t count)
+{
+    bool several = false;
+    for (size_t i = 0; i < count; i++) {
+        const struct stand *s = &stands[i], *before = i ? s - 1 : NULL;
+        bool only_b = stands[0].universe == UNIVERSE_B;
+        if (s->universe == UNIVERSE_B && !only_b)
+            break;
+        bool again = before && before->about == s->about && before->universe == s->universe;
+        if (!s->event || (again && before->event == s->event && !only_b))
+            return false;
+        several = several || again || only_b;
+    }
+    return several;
+}
+
+static void mark_histories(struct cut *cut)
+{
+    size_t count = cut->event_count;
+    struct interns words = {0};
+    struct stand *stands = mem_alloc(count * sizeof *stands);
+    struct buf general;
+    buf_init(&general, SIZE_MAX / 2);
+    for (size_t i = 0; i < count; i++) {
+        struct effect_record *record = &cut->records->items[cut->records->count - count + i];
+        buf_clear(&general);
+        idents_generalise(span_of(record->place), &general);
+        stands[i] = (struct stand){intern(&words, buf_span(&general)), intern(&words, span_of(record->about)),
+                                   cut->events[i], record->universe, record};
+    }
+    qsort(stands, count, sizeof *stands, by_stand);
+    for (size_t i = 0, next; i < count; i = next) {
+        for (next = i; next < count && stands[next].place == stands[i].place;)
+            next++;
+        bool history = is_history_place(stands + i, next - i);
+        for (size_t j = i; j < next; j++)
+            stands[j].record->history = history;
+    }
+    buf_reset(&general);
+    interns_reset(&words);
+    free(stands);
+}
+
+/* ---- the snapshot --------------------------------------------------------------------------- */
+
+static bool is_json(struct json_doc *doc, struct span text)
+{
+    struct err err;
+    size_t at = 0;
+    while (at < text.len && strchr(" \t\r\n", text.data[at]) && text.data[at])
+        at++;
+    return at < text.len && (text.data[at] == '{' || text.data[at] == '[') &&
+           json_parse(doc, "state", text, JSON_STRICT, &err);
+}
+
+/* An array of the lines that mention someone: JSON as it is, text as a string. */
+static void put_lines(const struct cut *cut, struct span text, struct buf *out)
+{
+    struct json_doc line_doc = {0};
+    size_t next = 0;
+    char before = '[';
+    while (next < cut->mentions.count) {
+        size_t start = cut->mentions.items[next].start, end = cut->mentions.items[next].end;
+        while (start && text.data[start - 1] != '\n')
+            start--;
+        while (end < text.len && text.data[end] != '\n')
+            end++;
+        struct span line = {text.data + start, end - start};
+        if (line.data[line.len - 1] == '\r')
+            line.len--;
+        buf_putc(out, before);
+        if (is_json(&line_doc, line))
+            buf_put_span(out, line);
+        else
+            json_put_string(out, &JSON_STYLE_PLAIN, line);
+        before = ',';
+        while (next < cut->mentions.count && cut->mentions.items[next].start < end)
+            next++;
+    }
+    buf_putc(out, ']');
+    json_reset(&line_doc);
+}
+
+static void walk_twice(struct cut *cut)
+{
+    mark_nodes(cut);
+    walk(cut, JSON_ROOT, false);
+    cut->taking = true;
+    walk(cut, JSON_ROOT, false);
+    mark_histories(cut);
+}
+
+void effects_cut(const struct idents *idents, const char *source, struct span snapshot,
+                 struct effect_records *records)
+{
+    struct cut cut = {.idents = idents, .records = records};
+    struct buf lines;
+    struct err err;
+    buf_init(&lines, SIZE_MAX / 2);
+    buf_init(&cut.place, SIZE_MAX / 2);
+    buf_printf(&cut.place, "%s: ", source);
+    idents_find(idents, snapshot, &cut.mentions);
+    bool readable = cut.mentions.count > 0 && is_json(&cut.doc, snapshot);
+    if (cut.mentions.count && !readable) {
+        put_lines(&cut, snapshot, &lines);
+        cut.mentions.count = 0;
+        idents_find(idents, buf_span(&lines), &cut.mentions);
+        readable = json_parse(&cut.doc, "lines", buf_span(&lines), JSON_STRICT, &err);
+    }
+    if (readable)
+        walk_twice(&cut);
+    json_reset(&cut.doc);
+    free(cut.mentions.items);
+    free(cut.marks);
+    free(cut.events);
+    interns_reset(&cut.open);
+    buf_reset(&cut.place);
+    buf_reset(&lines);
+}

@@ -1,0 +1,420 @@
+/* idents: see idents.h. One pass over the text looks up the last eight characters in a small filter;
+ * what passes is compared backwards with the ids that end so. */
+#include "idents.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+
+#define ID_CHARS_MIN   8
+#define UUID_DIGITS    32
+#define FILTER_BITS    18 /* 32 KiB: stays in the processor's nearest cache */
+#define SLOT_COUNT_MIN 1024
+
+const char *const universe_names[UNIVERSE_COUNT] = {"A", "A'", "B"};
+
+struct ident {
+    enum universe universe;
+    char *name; /* NULL for an event */
+    char *id;   /* lower case; a UUID without dashes */
+    size_t len;
+    bool uuid;
+    uint64_t tail; /* its last eight characters */
+    uint32_t next; /* in the chain of its slot, plus 1 */
+};
+
+struct idents {
+    struct ident *items;
+    size_t count, cap;
+    uint32_t *slots; /* heads of chains, plus 1 */
+    size_t slot_count;
+    int64_t from_us, to_us;
+    uint64_t filter[(1 << FILTER_BITS) / 64];
+};
+
+static unsigned char lower(char c)
+{
+    return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+static uint64_t hash_of(uint64_t tail)
+{
+    return tail * 0x9e3779b97f4a7c15u;
+}
+
+static uint32_t *slot_of(const struct idents *idents, uint64_t tail)
+{
+    return &idents->slots[hash_of(tail) >> 16 & (idents->slot_count - 1)];
+}
+
+static void link_ident(struct idents *idents, size_t at)
+{
+    struct ident *ident = &idents->items[at];
+    uint32_t *slot = slot_of(idents, ident->tail);
+    uint64_t bit = hash_of(ident->tail) >> (64 - FILTER_BITS);
+    idents->filter[bit / 64] |= UINT64_C(1) << bit % 64;
+    ident->next = *slot;
+    *slot = (uint32_t)at + 1;
+}
+
+struct idents *idents_new(void)
+{
+    struct idents *idents = mem_alloc(sizeof *idents);
+    idents->slot_count = SLOT_COUNT_MIN;
+    idents->slots = mem_alloc(idents->slot_count * sizeof *idents->slots);
+    idents->from_us = 1; /* no moment is within 1 … 0 */
+    return idents;
+}
+
+void idents_free(struct idents *idents)
+{
+    if (!idents)
+        return;
+    for (size_t i = 0; i < idents->count; i++) {
+        free(idents->items[i].name);
+        free(idents->items[i].id);
+    }
+    free(idents->items);
+    free(idents->slots);
+    free(idents);
+}
+
+void idents_set_window(struct idents *idents, int64_t from_us, int64_t to_us)
+{
+    idents->from_us = from_us;
+    idents->to_us = to_us;
+}
+
+/* ---- adding --------------------------------------------------------------------------------- */
+
+/* A UUID's hexadecimal digits; false when id is none. */
+static bool uuid_digits(struct span id, char digits[UUID_DIGITS])
+{
+    size_t len = 0;
+    for (size_t i = 0; i < id.len; i++) {
+        if (id.data[i] == '-')
+            continue;
+        if (len == UUID_DIGITS || !isxdigit((unsigned char)id.data[i]))
+            return false;
+        digits[len++] = id.data[i];
+    }
+    return len == UUID_DIGITS;
+}
+
+static bool is_known(const struct idents *idents, const struct ident *ident)
+{
+    for (uint32_t at = *slot_of(idents, ident->tail); at; at = idents->items[at - 1].next)
+        if (strcmp(idents->items[at - 1].id, ident->id) == 0)
+            return true;
+    return false;
+}
+
+static void add(struct idents *idents, enum universe universe, const char *name, struct span id)
+{
+    if (id.len < ID_CHARS_MIN)
+        return;
+    char digits[UUID_DIGITS];
+    struct ident ident = {.universe = universe, .uuid = uuid_digits(id, digits)};
+    struct span chars = ident.uuid ? (struct span){digits, sizeof digits} : id;
+    ident.len = chars.len;
+    ident.id = mem_text_n(chars.data, chars.len);
+    for (size_t i = 0; i < ident.len; i++) {
+        ident.id[i] = (char)lower(ident.id[i]);
+        ident.tail = ident.tail << 8 | (unsigned char)ident.id[i];
+    }
+    if (is_known(idents, &ident)) {
+        free(ident.id);
+        return;
+    }
+    ident.name = name ? mem_text(name) : NULL;
+    idents->items = mem_grow(idents->items, &idents->cap, idents->count, sizeof *idents->items);
+    idents->items[idents->count++] = ident;
+    if (idents->count <= idents->slot_count) {
+        link_ident(idents, idents->count - 1);
+        return;
+    }
+    idents->slot_count *= 2;
+    free(idents->slots);
+    idents->slots = mem_alloc(idents->slot_count * sizeof *idents->slots);
+    for (size_t i = 0; i < idents->count; i++)
+        link_ident(idents, i);
+}
+
+/* As it is, and as JSON's two usual spellings escape it, for it is raw JSON that is searched. */
+static void add_spellings(struct idents *idents, enum universe universe, const char *name, const char *id)
+{
+    const struct json_style *const styles[] = {&JSON_STYLE_PLAIN, &JSON_STYLE_PHP};
+    add(idents, universe, name, span_of(id));
+    struct buf escaped;
+    buf_init(&escaped, strlen(id) * 6 + 2);
+    for (size_t i = 0; i < COUNT_OF(styles); i++) {
+        buf_clear(&escaped);
+        json_put_string(&escaped, styles[i], span_of(id));
+        add(idents, universe, name, (struct span){escaped.data + 1, escaped.len - 2});
+    }
+    buf_reset(&escaped);
+}
+
+void idents_add_entity(struct idents *idents, enum universe universe, const char *name, const char *id)
+{
+    add_spellings(idents, universe, name, id);
+}
+
+void idents_add_event(struct idents *idents, enum universe universe, const char *id)
+{
+    add_spellings(idents, universe, NULL, id);
+}
+
+/* ---- finding -------------------------------------------------------------------------------- */
+
+/* Does the character at text[at] continue a word that an id next to it is only a part of? beyond is the
+ * one on its other side: "product-1" stands neither in "product-12" nor in "product-1.5". */
+static bool continues(struct span text, size_t at, size_t beyond)
+{
+    if (at >= text.len)
+        return false;
+    unsigned char c = (unsigned char)text.data[at];
+    return (c < 0x80 && isalnum(c)) ||
+           (c == '.' && beyond < text.len && isdigit((unsigned char)text.data[beyond]));
+}
+
+/* Is the character before `at` the end of an escape, "\n" or "\u003c"? */
+static bool is_after_escape(struct span text, size_t at)
+{
+    return (at >= 2 && text.data[at - 2] == '\\') ||
+           (at >= 6 && text.data[at - 6] == '\\' && text.data[at - 5] == 'u');
+}
+
+/* Where an id starts that ends before text[end]; false when it is another. */
+static bool ends_here(const struct ident *ident, struct span text, size_t end, size_t *start)
+{
+    size_t left = ident->len, at = end;
+    while (left) {
+        if (at == 0)
+            return false;
+        at--;
+        if (lower(text.data[at]) == (unsigned char)ident->id[left - 1])
+            left--;
+        else if (!ident->uuid || text.data[at] != '-' || left == ident->len)
+            return false;
+    }
+    *start = at;
+    return ident->uuid || (!continues(text, end, end + 1) &&
+                           (!continues(text, at - 1, at - 2) || is_after_escape(text, at)));
+}
+
+/* The longest id that ends before text[end], if any, becomes a mention. It replaces shorter ones inside it:
+ * "product-1" gives way to "product-1-red". */
+static void find_at(const struct idents *idents, struct span text, uint64_t tail, size_t end,
+                    struct mentions *mentions, size_t first)
+{
+    const struct ident *best = NULL;
+    size_t best_start = end;
+    for (uint32_t at = *slot_of(idents, tail); at; at = idents->items[at - 1].next) {
+        const struct ident *ident = &idents->items[at - 1];
+        size_t start;
+        if (ident->tail == tail && ends_here(ident, text, end, &start) && start < best_start) {
+            best = ident;
+            best_start = start;
+        }
+    }
+    if (!best)
+        return;
+    while (mentions->count > first && mentions->items[mentions->count - 1].start >= best_start)
+        mentions->count--;
+    if (mentions->count > first && mentions->items[mentions->count - 1].end > best_start)
+        return;
+    mentions->items = mem_grow(mentions->items, &mentions->cap, mentions->count, sizeof *mentions->items);
+    mentions->items[mentions->count++] =
+        (struct mention){best_start, end, best->universe, best->name, (uint32_t)(best - idents->items)};
+}
+
+void idents_find(const struct idents *idents, struct span text, struct mentions *mentions)
+{
+    size_t first = mentions->count;
+    uint64_t tail = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        tail = tail << 8 | lower(text.data[i]);
+        uint64_t bit = hash_of(tail) >> (64 - FILTER_BITS);
+        if (idents->filter[bit / 64] >> bit % 64 & 1)
+            find_at(idents, text, tail, i + 1, mentions, first);
+    }
+}
+
+/* ---- moments -------------------------------------------------------------------------------- */
+
+#define SECOND_US  INT64_C(1000000)
+#define QUARTER_US (15 * 60 * SECOND_US)
+#define ZONES      (14 * 4) /* quarters of an hour, east and west */
+
+/* A moment known to the nearest unit_us. */
+static bool is_now(const struct idents *idents, int64_t at_us, int64_t unit_us)
+{
+    return at_us <= idents->to_us && at_us + unit_us > idents->from_us;
+}
+
+/* Reads `count` digits; a cursor that has failed stays at NULL. */
+static const char *digits(const char *at, const char *end, int count, int64_t *value)
+{
+    *value = 0;
+    for (; at && count; count--, at++) {
+        if (at == end || !isdigit((unsigned char)*at))
+            return NULL;
+        *value = *value * 10 + (*at - '0');
+    }
+    return at;
+}
+
+static const char *one_of(const char *at, const char *end, const char *set)
+{
+    return at && at < end && *at && strchr(set, *at) ? at + 1 : NULL;
+}
+
+static int64_t days_since_epoch(int64_t year, int64_t month, int64_t day)
+{
+    year -= month <= 2; /* years start in March, so that a leap day comes last */
+    int64_t in_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return year * 365 + year / 4 - year / 100 + year / 400 + in_year - 719468;
+}
+
+/* "+02:00", "+0200", "+02" or "Z"; sets the offset, or leaves at where it was when there is none. */
+static const char *zone(const char *at, const char *end, int64_t *offset_us)
+{
+    if (one_of(at, end, "Zz"))
+        return at + 1;
+    int64_t hours, minutes = 0;
+    const char *next = digits(one_of(at, end, "+-"), end, 2, &hours);
+    if (!next)
+        return at;
+    const char *colon = one_of(next, end, ":");
+    const char *more = digits(colon ? colon : next, end, 2, &minutes);
+    *offset_us = (*at == '-' ? -1 : 1) * (hours * 60 + (more ? minutes : 0)) * 60 * SECOND_US;
+    return more ? more : next;
+}
+
+/* A fraction's digits in microseconds, and how fine it is. */
+static const char *fraction(const char *at, const char *end, int64_t *us, int64_t *unit_us)
+{
+    const char *next = one_of(at, end, ".,");
+    if (!next || next == end || !isdigit((unsigned char)*next))
+        return at;
+    for (; next < end && isdigit((unsigned char)*next); next++) {
+        *unit_us /= 10;
+        *us += *unit_us * (*next - '0');
+    }
+    *unit_us = *unit_us ? *unit_us : 1;
+    return next;
+}
+
+/* ISO 8601, with "T" or a space, with or without seconds, fraction and zone. */
+static const char *iso_now(const struct idents *idents, const char *at, const char *end)
+{
+    int64_t year, month, day, hour, minute, second = 0, unit_us = 60 * SECOND_US, us = 0, offset_us = 0;
+    at = digits(one_of(digits(at, end, 4, &year), end, "-/"), end, 2, &month);
+    at = digits(one_of(at, end, "-/"), end, 2, &day);
+    at = digits(one_of(at, end, "Tt "), end, 2, &hour);
+    at = digits(one_of(at, end, ":"), end, 2, &minute);
+    if (!at)
+        return NULL;
+    const char *seconds = digits(one_of(at, end, ":"), end, 2, &second);
+    if (seconds) {
+        unit_us = SECOND_US;
+        at = fraction(seconds, end, &us, &unit_us);
+    }
+    const char *zoned = zone(at, end, &offset_us);
+    int64_t day_s = days_since_epoch(year, month, day) * 86400;
+    us += (day_s + hour * 3600 + minute * 60 + second) * SECOND_US - offset_us;
+    if (zoned > at)
+        return is_now(idents, us, unit_us) ? zoned : NULL;
+    /* Without a zone it may be the local time of anywhere. */
+    for (int quarters = -ZONES; quarters <= ZONES; quarters++)
+        if (is_now(idents, us + quarters * QUARTER_US, unit_us))
+            return at;
+    return NULL;
+}
+
+/* Unix time: seconds with or without fraction, milliseconds, microseconds, nanoseconds. */
+static const char *unix_now(const struct idents *idents, const char *at, const char *end)
+{
+    static const struct {
+        ptrdiff_t digits;
+        int64_t unit_us;
+    } units[] = {{10, SECOND_US}, {13, 1000}, {16, 1}};
+    const char *stop = at;
+    while (stop < end && isdigit((unsigned char)*stop))
+        stop++;
+    ptrdiff_t count = stop - at == 19 ? 16 : stop - at; /* nanoseconds: three digits too fine */
+    int64_t value, us = 0;
+    for (size_t i = 0; i < COUNT_OF(units); i++) {
+        if (count != units[i].digits)
+            continue;
+        int64_t unit_us = units[i].unit_us;
+        digits(at, end, (int)count, &value);
+        stop = fraction(stop, end, &us, &unit_us);
+        return is_now(idents, value * units[i].unit_us + us, unit_us) ? stop : NULL;
+    }
+    return NULL;
+}
+
+/* The end of the moment that starts at text[at]; at when there is none in the window. */
+static size_t skip_now(const struct idents *idents, struct span text, size_t at)
+{
+    const char *from = text.data + at, *end = text.data + text.len;
+    if (!isdigit((unsigned char)*from) || (at && (isalnum((unsigned char)from[-1]) || from[-1] == '.')))
+        return at;
+    const char *stop = iso_now(idents, from, end);
+    if (!stop)
+        stop = unix_now(idents, from, end);
+    if (!stop || (stop < end && isalnum((unsigned char)*stop)))
+        return at;
+    return (size_t)(stop - text.data);
+}
+
+/* ---- renaming ------------------------------------------------------------------------------- */
+
+static void put_masking_now(const struct idents *idents, struct span text, size_t at, size_t end,
+                            struct buf *out)
+{
+    size_t done = at;
+    while (at < end) {
+        size_t stop = skip_now(idents, text, at);
+        if (stop > at && stop <= end) {
+            buf_put(out, text.data + done, at - done);
+            buf_puts(out, "<now>");
+            done = at = stop;
+        } else {
+            at++;
+        }
+    }
+    buf_put(out, text.data + done, end - done);
+}
+
+void idents_rename(const struct idents *idents, struct span text, struct buf *out)
+{
+    struct mentions mentions = {0};
+    idents_find(idents, text, &mentions);
+    size_t at = 0;
+    for (size_t i = 0; i < mentions.count; i++) {
+        const struct mention *mention = &mentions.items[i];
+        put_masking_now(idents, text, at, mention->start, out);
+        buf_printf(out, "<%s>", mention->name ? mention->name : "event");
+        at = mention->end;
+    }
+    put_masking_now(idents, text, at, text.len, out);
+    free(mentions.items);
+}
+
+void idents_generalise(struct span renamed, struct buf *out)
+{
+    for (size_t at = 0; at < renamed.len;) {
+        const char *from = renamed.data + at;
+        const char *close = *from == '<' ? memchr(from, '>', renamed.len - at) : NULL;
+        if (close)
+            buf_puts(out, "<>");
+        else
+            buf_putc(out, *from);
+        at = close ? (size_t)(close - renamed.data) + 1 : at + 1;
+    }
+}
