@@ -27,7 +27,8 @@ enum run_end { RUN_COMPLETE, RUN_INTERRUPTED, RUN_UNREACHABLE, RUN_GIVEN_UP };
 
 /* Play every scenario of the suite that knows the platform. Load scenarios come last: what they do to a
  * connector spoils nothing else. RUN_UNREACHABLE: no connection could be made, ever. RUN_GIVEN_UP: it fell
- * silent, and the rest was not played. `why` says what came instead of the last missing answer. Fails (and the journal ends there) when a plan cannot be built or the journal not written. */
+ * silent, and the rest was not played. `why` says what came instead of the last missing answer. Fails (and
+ * the journal ends there) when a plan cannot be built or the journal not written. */
 bool run_suite(const struct run_options *options, const struct suite *suite, struct data *data,
                struct loop *loop, struct journal *journal, enum run_end *end, char why[300],
                struct err *err) MUST_USE;

@@ -36,7 +36,7 @@ struct sink {
     int epoll_fd, listen_fd;
     bool stamps;
     struct connection connections[CONNECTIONS_MAX]; /* by descriptor */
-    int delayed;                                    /* the connection whose answer waits, or -1: one at a time */
+    int delayed; /* the connection whose answer waits, or -1: one at a time */
     uint64_t requests, first_ns, last_ns;
     int64_t delays_us[KEPT_MAX], arrivals_us[KEPT_MAX];
     size_t delay_count, arrival_count;
@@ -74,8 +74,9 @@ static void answer_stats(struct sink *s, int fd)
     struct buf body, whole;
     buf_init(&body, 16 << 20);
     buf_init(&whole, 16 << 20);
-    buf_printf(&body, "{\"requests\":%llu,\"first_us\":%llu,\"last_us\":%llu", (unsigned long long)s->requests,
-               (unsigned long long)s->first_ns / 1000, (unsigned long long)s->last_ns / 1000);
+    buf_printf(&body, "{\"requests\":%llu,\"first_us\":%llu,\"last_us\":%llu",
+               (unsigned long long)s->requests, (unsigned long long)s->first_ns / 1000,
+               (unsigned long long)s->last_ns / 1000);
     put_list(&body, "delays_us", s->delays_us, s->delay_count);
     put_list(&body, "arrivals_us", s->arrivals_us, s->arrival_count);
     buf_puts(&body, "}");
