@@ -746,7 +746,7 @@ static void test_garbage_is_cut_without_harm(void **state)
         struct buf text;
         buf_init(&text, 1 << 16);
         for (uint64_t i = 0, n = rng_below(&rng, 40); i < n; i++) {
-            if (rng_chance(&rng, 0.1))
+            if (rng_below(&rng, 10) == 0)
                 buf_putc(&text, (char)(1 + rng_below(&rng, 255)));
             else
                 buf_puts(&text, bits[rng_below(&rng, COUNT_OF(bits))]);
