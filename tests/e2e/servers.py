@@ -86,13 +86,13 @@ class Connection:
 class Server:
     def __init__(self, talk, tls=None, host="127.0.0.1", path="/"):
         self.talk, self.tls, self.requests, self.failures, self.connections = talk, tls, [], [], 0
+        self.sockets, self.threads, self.lock = set(), [], threading.Lock()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.listener = socket.socket(family)
         self.listener.bind((host, 0))
         self.listener.listen(1024)
         self.port = self.listener.getsockname()[1]
         self.url = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{self.port}{path}"
-        self.sockets, self.threads, self.lock = set(), [], threading.Lock()
 
     def __enter__(self):
         self.acceptor = threading.Thread(target=self.accept)
