@@ -91,7 +91,7 @@ void reason_came(const struct transcript *t, const struct attempt *a, struct buf
 {
     if (attempt_answered(a)) {
         put_status(text, a);
-        buf_printf(text, " after %.1f ms", (double)a->ack_us / 1000);
+        buf_printf(text, " after %.1f ms", (double)a->latency_us / 1000);
     } else if (a->outcome == OUTCOME_TIMEOUT) {
         buf_puts(text, "no answer within ");
         put_span(text, t->deadline_us);

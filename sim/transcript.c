@@ -197,7 +197,6 @@ static void read_answer(struct reading *r, const struct json_doc *record)
     a->ended = true;
     a->outcome = (uint8_t)outcome;
     a->status = (uint16_t)small_of(record, "status", 999);
-    a->ack_us = count_of(record, "ack_us");
     a->latency_us = count_of(record, "latency_us");
     a->total_us = count_of(record, "total_us");
     a->late_us = count_of(record, "late_us");
