@@ -98,6 +98,7 @@ static void read_scenario(struct reading *r, const struct json_doc *record)
                 p->asked[i] = true;
 }
 
+/* The first name stands for all that are too many. */
 static uint32_t intern(struct transcript *t, struct span text)
 {
     for (size_t i = 0; i < t->name_count; i++)
@@ -238,6 +239,7 @@ bool transcript_read(struct transcript *t, int fd, const char *name, struct err 
         r.rule_of_variant[v] = rule ? (enum rule_id)(rule - rule_at(0)) : RULE_NONE;
     }
     buf_init(&r.scratch, JOURNAL_LINE_BYTES_MAX);
+    intern(t, span_of("an event"));
     t->interrupted = true; /* until the end record says otherwise */
     bool ok = journal_read(fd, name, skip, read_record, &r, err);
     if (ok && !r.headed)
