@@ -636,6 +636,8 @@ static void test_a_crash_is_not_blamed_on_the_requests_beside_it(void **state)
     send_only(&b, (struct turn){0});
     for (unsigned i = 6; i <= 8; i++)
         answer_to(&b, i, (struct turn){.outcome = "reset", .ms = 5});
+    send_only(&b, (struct turn){0});
+    answer_to(&b, 9, (struct turn){0}); /* just before */
     b.at_us += 10000;
     TIMES(&b, 3, .outcome = "refused"); /* until it is up again */
     TIMES(&b, 5, PLAIN);
