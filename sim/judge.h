@@ -1,14 +1,13 @@
 /* judge: a journal in, findings out. Pure but for reading the file.
  *
  * Knows neither platform nor deliver: `pimsim judge run.ndjson` gives the same findings offline,
- * years later. A fault is held against a connector only if the same request without the fault was
- * accepted in the same run; what our own loop may have caused is never held against it. */
+ * years later. What went wrong is blamed on one rule each (blame.h); from that come the findings, their
+ * evidence, and the score. */
 #ifndef PIMSIM_JUDGE_H
 #define PIMSIM_JUDGE_H
 
 #include "base.h"
-
-enum level { LEVEL_MUST, LEVEL_SHOULD };
+#include "rules.h"
 
 enum verdict {
     VERDICT_PASS,
@@ -18,32 +17,8 @@ enum verdict {
     VERDICT_NOT_APPLICABLE, /* not on this platform */
 };
 
-extern const char
-    *const verdict_names[];             /* "pass", "fail", "inconclusive", "not-observed", "not-applicable" */
-extern const char *const level_names[]; /* "must", "should" */
-
-/* One row of rules.def. */
-struct rule {
-    const char *id; /* "ack/deadline": category, slash, name */
-    enum level level;
-    unsigned platforms; /* PLATFORM_BITs */
-    const char *holds;  /* "every valid delivery is acknowledged with 2xx within the deadline" */
-    const char *clause; /* where the platform's documents ask for it */
-    const char *why;    /* what happens in production otherwise */
-    const char *fix;    /* one sentence for the connector's author */
-};
-
-size_t rule_count(void);
-const struct rule *rule_at(size_t index);
-const struct rule *rule_find(const char *id);          /* NULL if unknown */
-bool rule_known(const char *id, const char **nearest); /* a scenario_rule_fn */
-
-struct category {
-    const char *name, *title; /* "ack", "Acknowledgement" */
-};
-size_t category_count(void);
-const struct category *category_at(size_t index); /* in the order of reports */
-size_t category_of(const struct rule *rule);
+/* "pass", "fail", "inconclusive", "not-observed", "not-applicable" */
+extern const char *const verdict_names[];
 
 /* One piece of evidence: what was sent, what was expected, what came. All owned by the judgement. */
 struct evidence {

@@ -1,0 +1,299 @@
+/* blame: see blame.h. First the run is surveyed, then each attempt is judged by itself, and at last those
+ * are excused that only stood beside a breakdown. */
+#include "blame.h"
+
+#include <stdlib.h>
+
+/* A variant that met silence is at fault for it when chance explains that less often than this. */
+#define CHANCE_MIN 0.01
+
+/* How the attempts of one variant in one scenario went; of all plain ones together in [VARIANT_NONE]. */
+struct group {
+    uint32_t sent, met, errors, timeouts; /* errors: answers of 500 and above */
+};
+
+struct survey {
+    const struct transcript *t;
+    struct group (*groups)[VARIANT_COUNT]; /* by scenario */
+    uint32_t batch_taken;                  /* the most events of a plain request that was acknowledged */
+    bool signature_taken;                  /* some plain delivery was acknowledged … */
+    bool bytes_refused;                    /* … and one that only spells its JSON otherwise was refused */
+};
+
+/* ---- one attempt -------------------------------------------------------------------------- */
+
+bool attempt_answered(const struct attempt *a)
+{
+    return a->ended && a->outcome == OUTCOME_ANSWERED;
+}
+
+static bool answered_within(const struct attempt *a, unsigned from, unsigned to)
+{
+    return attempt_answered(a) && a->status >= from && a->status <= to;
+}
+
+bool attempt_acknowledged(const struct attempt *a)
+{
+    return answered_within(a, 200, 299);
+}
+
+bool attempt_redirected(const struct attempt *a)
+{
+    return answered_within(a, 300, 399);
+}
+
+bool attempt_plain(const struct attempt *a)
+{
+    return a->kind == KIND_EVENTS && a->rule == RULE_ACK_DEADLINE && attempt_expects(a) == EXPECT_ACK;
+}
+
+enum expect attempt_expects(const struct attempt *a)
+{
+    if (a->kind == KIND_UNKNOWN || a->kind == KIND_DIAGNOSIS)
+        return EXPECT_ANY;
+    return a->kind == KIND_EVENTS ? variant_get(a->variant)->expect : EXPECT_ACK;
+}
+
+bool attempt_met(const struct transcript *t, const struct attempt *a)
+{
+    if (a->kind == KIND_REACHABILITY && t->platform == PLATFORM_AEP)
+        return answered_within(a, 200, 200); /* and nothing else will do */
+    switch (attempt_expects(a)) {
+    case EXPECT_ACK:
+        return attempt_acknowledged(a);
+    case EXPECT_REFUSE:
+        return answered_within(a, 400, 499);
+    case EXPECT_TAKEN:
+        return attempt_acknowledged(a) || answered_within(a, 400, 499);
+    default:
+        return true;
+    }
+}
+
+static bool denied(const struct attempt *a)
+{
+    return answered_within(a, 401, 401) || answered_within(a, 403, 403);
+}
+
+/* The connection was there, and ended before an answer came. */
+static bool lost(const struct attempt *a)
+{
+    return a->ended &&
+           (a->outcome == OUTCOME_RESET || a->outcome == OUTCOME_GARBAGE || a->outcome == OUTCOME_TLS);
+}
+
+static bool silent(const struct attempt *a)
+{
+    return lost(a) || (a->ended && (a->outcome == OUTCOME_TIMEOUT || a->outcome == OUTCOME_REFUSED));
+}
+
+static bool late(const struct transcript *t, const struct attempt *a)
+{
+    return silent(a) && a->late_us >= t->deadline_us / 10;
+}
+
+/* ---- the survey --------------------------------------------------------------------------- */
+
+static void survey_attempt(struct survey *s, const struct attempt *a)
+{
+    struct group *g = &s->groups[a->scenario][attempt_plain(a) ? VARIANT_NONE : a->variant];
+    if (a->kind != KIND_EVENTS)
+        return;
+    g->sent++;
+    g->met += attempt_met(s->t, a);
+    g->errors += answered_within(a, 500, 999);
+    g->timeouts += a->ended && a->outcome == OUTCOME_TIMEOUT;
+    if (attempt_plain(a) && attempt_acknowledged(a)) {
+        s->signature_taken = true;
+        if (a->events > s->batch_taken)
+            s->batch_taken = a->events;
+    }
+    s->bytes_refused |= variant_get(a->variant)->fault == FAULT_BYTES && denied(a);
+}
+
+/* Undisturbed deliveries of the attempt's scenario were acknowledged. */
+static bool controlled(const struct survey *s, const struct attempt *a)
+{
+    return s->groups[a->scenario][VARIANT_NONE].met > 0;
+}
+
+/* Silence follows this variant always, and the others too seldom for that to be chance. */
+static bool silences(const struct survey *s, const struct attempt *a)
+{
+    const struct group *g = &s->groups[a->scenario][a->variant];
+    const struct group *plain = &s->groups[a->scenario][VARIANT_NONE];
+    if (g->met || a->outcome == OUTCOME_REFUSED)
+        return false;
+    if (lost(a))
+        return true;
+    double share = (double)plain->timeouts / plain->sent, chance = 1;
+    for (uint32_t i = 0; i < g->timeouts && chance >= CHANCE_MIN; i++)
+        chance *= share;
+    return chance < CHANCE_MIN;
+}
+
+/* What happened to this request happens to others of its kind not, and to undisturbed ones too. */
+static bool sporadic(const struct survey *s, const struct attempt *a)
+{
+    const struct group *g = s->groups[a->scenario];
+    if (attempt_answered(a))
+        return a->status >= 500 && g[a->variant].met && g[VARIANT_NONE].errors;
+    return !silences(s, a);
+}
+
+/* ---- each by itself ----------------------------------------------------------------------- */
+
+/* 429 is in order on AEP, which then sends more slowly; and whoever is told to wait is not refused. */
+static bool throttled(const struct survey *s, const struct attempt *a)
+{
+    return answered_within(a, 429, 429) && controlled(s, a) &&
+           (s->t->platform == PLATFORM_AEP || attempt_expects(a) != EXPECT_ACK);
+}
+
+static enum excuse excuse_of(const struct survey *s, const struct attempt *a)
+{
+    bool shown = attempt_expects(a) == EXPECT_ACK && attempt_met(s->t, a);
+    if (!a->ended)
+        return EXCUSE_UNENDED;
+    if (a->outcome == OUTCOME_FAILED)
+        return EXCUSE_UNMADE;
+    if (late(s->t, a))
+        return EXCUSE_LATE;
+    if (a->kind == KIND_EVENTS && !attempt_plain(a) && !shown && !controlled(s, a))
+        return s->groups[a->scenario][VARIANT_NONE].sent ? EXCUSE_REFUSED : EXCUSE_ALONE;
+    return throttled(s, a) ? EXCUSE_THROTTLED : EXCUSE_NONE;
+}
+
+/* Valid signatures are refused. Where only some are, and other spellings of the same JSON are too, it is
+ * the bytes that decide. */
+static enum rule_id blame_signature(const struct survey *s)
+{
+    return s->signature_taken && s->bytes_refused ? RULE_SIG_RAW_BYTES : RULE_SIG_VALID;
+}
+
+/* No plain request of this size was ever taken, and smaller ones were. */
+static bool too_many(const struct survey *s, const struct attempt *a)
+{
+    return s->t->platform == PLATFORM_EVENTS_API && s->batch_taken && a->events > s->batch_taken;
+}
+
+static enum rule_id blame_pace(const struct survey *s, const struct attempt *a)
+{
+    return s->t->played[a->scenario].load && controlled(s, a) ? RULE_ACK_LOAD : RULE_ACK_DEADLINE;
+}
+
+static enum rule_id blame_plain(const struct survey *s, const struct attempt *a)
+{
+    if (denied(a))
+        return blame_signature(s);
+    if (too_many(s, a) && (attempt_answered(a) || lost(a)))
+        return RULE_FORM_BATCH;
+    bool overloaded = !attempt_answered(a) || a->status >= 500 || a->status == 429 || a->status == 408;
+    return overloaded ? blame_pace(s, a) : RULE_ACK_DEADLINE;
+}
+
+/* On AEP the check is not signed. On the Events API a connector that takes no signature takes not this one.
+ */
+static enum rule_id blame_reachability(const struct survey *s, const struct attempt *a)
+{
+    if (s->t->platform == PLATFORM_AEP)
+        return RULE_REACH_HEAD;
+    return denied(a) && !s->signature_taken ? RULE_SIG_VALID : RULE_REACH_TEST;
+}
+
+static enum rule_id blame_of(const struct survey *s, struct attempt *a)
+{
+    bool redirected = attempt_redirected(a) && a->kind <= KIND_REACHABILITY;
+    if (attempt_met(s->t, a) || (a->excuse && !redirected))
+        return RULE_NONE;
+    if (redirected)
+        return RULE_REACH_REDIRECT;
+    if (a->kind == KIND_REACHABILITY)
+        return blame_reachability(s, a);
+    if (attempt_plain(a))
+        return blame_plain(s, a);
+    if (!sporadic(s, a))
+        return (enum rule_id)a->rule;
+    if (attempt_expects(a) == EXPECT_ACK)
+        return blame_pace(s, a);
+    a->excuse = EXCUSE_SPORADIC;
+    return RULE_NONE;
+}
+
+/* ---- bystanders --------------------------------------------------------------------------- */
+
+static uint64_t end_us(const struct attempt *a)
+{
+    return a->at_us + a->total_us;
+}
+
+/* A silence that is blamed on what was sent, and not on the pace: the connector crashed or hung at it. */
+static bool breakdown(const struct attempt *a)
+{
+    return silent(a) && a->blame != RULE_NONE && a->blame != RULE_ACK_DEADLINE && a->blame != RULE_ACK_LOAD;
+}
+
+static void excuse(struct attempt *a)
+{
+    a->blame = RULE_NONE;
+    a->excuse = EXCUSE_BYSTANDER;
+}
+
+static bool may_be_bystander(const struct attempt *a)
+{
+    return silent(a) && (a->blame == RULE_ACK_DEADLINE || a->blame == RULE_ACK_LOAD);
+}
+
+/* No answer came while the connector was breaking down at another request. */
+static void excuse_neighbours(struct transcript *t)
+{
+    uint64_t until_us = 0, from_us = UINT64_MAX;
+    for (size_t i = 0; i < t->attempt_count; i++) {
+        struct attempt *a = &t->attempts[i];
+        if (breakdown(a) && end_us(a) > until_us)
+            until_us = end_us(a);
+        else if (may_be_bystander(a) && a->at_us <= until_us)
+            excuse(a);
+    }
+    for (size_t i = t->attempt_count; i > 0; i--) {
+        struct attempt *a = &t->attempts[i - 1];
+        if (breakdown(a))
+            from_us = a->at_us;
+        else if (may_be_bystander(a) && end_us(a) >= from_us)
+            excuse(a);
+    }
+}
+
+/* A connector that is gone refuses every connection until it is started again: that is one failure. */
+static void excuse_absence(struct transcript *t)
+{
+    bool gone = false;
+    uint64_t since_us = 0;
+    for (size_t i = 0; i < t->attempt_count; i++) {
+        struct attempt *a = &t->attempts[i];
+        bool refused = a->ended && a->outcome == OUTCOME_REFUSED;
+        if (attempt_answered(a) && a->at_us >= since_us)
+            gone = false;
+        else if (refused && gone)
+            excuse(a);
+        else if ((refused || lost(a)) && a->blame != RULE_NONE) {
+            gone = true;
+            since_us = end_us(a);
+        }
+    }
+}
+
+void blame_assign(struct transcript *t)
+{
+    struct survey s = {.t = t, .groups = mem_alloc((t->played_count + 1) * sizeof *s.groups)};
+    for (size_t i = 0; i < t->attempt_count; i++)
+        survey_attempt(&s, &t->attempts[i]);
+    for (size_t i = 0; i < t->attempt_count; i++) {
+        struct attempt *a = &t->attempts[i];
+        a->excuse = (uint8_t)excuse_of(&s, a);
+        a->blame = (uint8_t)blame_of(&s, a);
+    }
+    excuse_neighbours(t);
+    excuse_absence(t);
+    free(s.groups);
+}

@@ -1,0 +1,32 @@
+/* reason: what was sent, what came, and why it matters, in words for a connector's author. */
+#ifndef PIMSIM_REASON_H
+#define PIMSIM_REASON_H
+
+#include "transcript.h"
+
+/* What the attempts that concern a rule came to. */
+struct tally {
+    uint64_t judged, failed;
+    const struct attempt *first_failed;
+    bool same_event;                  /* all that failed began with the same event … */
+    bool other_event;                 /* … and others passed */
+    uint64_t excused[EXCUSE_COUNT];   /* by excuse; [EXCUSE_NONE]: blamed on another rule … */
+    enum rule_id elsewhere;           /* … the first time on this one */
+    const struct attempt *unfinished; /* the first that was excused */
+};
+
+/* "delivery 17: product.updated and 9 more, a copy of an event that came before" */
+void reason_request(const struct transcript *transcript, const struct attempt *attempt, struct buf *text);
+/* "2xx within 500 ms" */
+void reason_expected(const struct transcript *transcript, enum rule_id rule, const struct attempt *attempt,
+                     struct buf *text);
+/* "409 Conflict after 2.1 ms: duplicate key" */
+void reason_came(const struct transcript *transcript, const struct attempt *attempt, struct buf *text);
+
+/* Why a rule failed. unchecked: no forged signature of the run was ever refused. */
+void reason_failed(const struct transcript *transcript, enum rule_id rule, const struct tally *tally,
+                   bool unchecked, struct buf *text);
+/* Why nothing can be said although there were attempts. */
+void reason_unseen(const struct transcript *transcript, const struct tally *tally, struct buf *text);
+
+#endif

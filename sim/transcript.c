@@ -1,0 +1,267 @@
+/* transcript: see transcript.h. */
+#include "transcript.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "limits.h"
+#include "sign.h"
+
+#define NAMES_MAX      200   /* different event names kept; there are under fifty */
+#define NOTES_MAX      10000 /* notes are for evidence, of which few pieces are shown */
+#define NOTE_BYTES_MAX 200
+
+struct reading {
+    struct transcript *t;
+    const char *name; /* of the file */
+    enum rule_id rule_of_variant[VARIANT_COUNT];
+    size_t note_count;
+    bool headed;
+    struct buf scratch;
+};
+
+/* ---- members ------------------------------------------------------------------------------ */
+
+static struct span text_of(struct reading *r, const struct json_doc *record, const char *key)
+{
+    buf_clear(&r->scratch);
+    return json_string(record, json_get(record, JSON_ROOT, key), &r->scratch);
+}
+
+static char *dup_of(struct reading *r, const struct json_doc *record, const char *key)
+{
+    struct span text = text_of(r, record, key);
+    return mem_text_n(text.data, text.len);
+}
+
+static uint64_t count_of(const struct json_doc *record, const char *key)
+{
+    int64_t n = json_i64(record, json_get(record, JSON_ROOT, key));
+    return n > 0 ? (uint64_t)n : 0;
+}
+
+/* A member that no honest journal has above `max` is not there. */
+static uint32_t small_of(const struct json_doc *record, const char *key, uint32_t max)
+{
+    uint64_t n = count_of(record, key);
+    return n <= max ? (uint32_t)n : 0;
+}
+
+static void copy_of(struct reading *r, const struct json_doc *record, const char *key, char *text,
+                    size_t size)
+{
+    struct span s = text_of(r, record, key);
+    snprintf(text, size, "%.*s", (int)(s.len < size ? s.len : size - 1), s.len ? s.data : "");
+}
+
+/* ---- records ------------------------------------------------------------------------------ */
+
+static bool read_run(struct reading *r, const struct json_doc *record, struct err *err)
+{
+    struct transcript *t = r->t;
+    struct err ignored;
+    uint64_t version = count_of(record, "journal");
+    if (r->headed)
+        return err_set(err, "%s: another run starts: these are two journals", record->name);
+    if (version != JOURNAL_VERSION)
+        return err_set(err, "%s: journal version %llu; this pimsim reads version %d", r->name,
+                       (unsigned long long)version, JOURNAL_VERSION);
+    r->headed = true;
+    t->pimsim = dup_of(r, record, "pimsim");
+    t->platform_name = dup_of(r, record, "platform");
+    t->url = dup_of(r, record, "url");
+    t->command = dup_of(r, record, "command");
+    t->deadline_us = count_of(record, "deadline_us");
+    t->started_us = json_i64(record, json_get(record, JSON_ROOT, "started_us"));
+    if (!json_read_u64(record, json_get(record, JSON_ROOT, "seed"), 0, UINT64_MAX, &t->seed, &ignored))
+        t->seed = 0;
+    for (size_t i = 0; i < PLATFORM_COUNT; i++)
+        if (strcmp(platform_names[i], t->platform_name) == 0) {
+            t->platform = (enum platform_id)i;
+            return t->deadline_us || err_set(err, "%s: a run without a deadline_us", record->name);
+        }
+    return err_set(err, "%s: unknown platform \"%s\"", record->name, t->platform_name);
+}
+
+static void read_scenario(struct reading *r, const struct json_doc *record)
+{
+    struct transcript *t = r->t;
+    t->played = mem_grow(t->played, &t->played_cap, t->played_count, sizeof *t->played);
+    struct played *p = &t->played[t->played_count++];
+    *p = (struct played){.name = dup_of(r, record, "name"),
+                         .load = json_is_true(record, json_get(record, JSON_ROOT, "load"))};
+    uint32_t rule = json_first(record, json_get(record, JSON_ROOT, "rules"));
+    for (; rule != JSON_NONE; rule = json_next(record, rule))
+        for (size_t i = 0; i < RULE_COUNT; i++)
+            if (json_string_is(record, rule, rule_at(i)->id))
+                p->asked[i] = true;
+}
+
+/* The first name stands for all that are too many. */
+static uint32_t intern(struct transcript *t, struct span text)
+{
+    for (size_t i = 0; i < t->name_count; i++)
+        if (span_equals(text, t->names[i]))
+            return (uint32_t)i;
+    if (t->name_count == NAMES_MAX)
+        return 0;
+    t->names = mem_grow(t->names, &t->name_cap, t->name_count, sizeof *t->names);
+    t->names[t->name_count] = mem_text_n(text.data, text.len);
+    return (uint32_t)t->name_count++;
+}
+
+static enum attempt_kind read_kind(struct reading *r, const struct json_doc *record)
+{
+    static const char *const kinds[] = {"events", "reachability", "diagnosis"};
+    struct span kind = text_of(r, record, "kind");
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (span_equals(kind, kinds[i]))
+            return (enum attempt_kind)i;
+    return KIND_UNKNOWN;
+}
+
+static void read_variant(struct reading *r, const struct json_doc *record, struct attempt *a)
+{
+    char fault[32], variant[32];
+    copy_of(r, record, "fault", fault, sizeof fault);
+    copy_of(r, record, "variant", variant, sizeof variant);
+    enum fault_kind kind = *fault ? fault_find(fault) : FAULT_NONE;
+    a->variant = (uint8_t)(kind == FAULT_NONE ? VARIANT_NONE : variant_find(kind, variant));
+    a->rule = (uint8_t)r->rule_of_variant[a->variant];
+    if (*fault && a->variant == VARIANT_NONE)
+        a->kind = KIND_UNKNOWN;
+}
+
+static void read_mistake(struct reading *r, const struct json_doc *record, struct attempt *a)
+{
+    char name[64];
+    enum sign_mistake mistake;
+    copy_of(r, record, "mistake", name, sizeof name);
+    if (sign_mistake_find(name, &mistake))
+        a->mistake = (uint8_t)mistake;
+    else
+        a->kind = KIND_UNKNOWN;
+}
+
+static bool read_send(struct reading *r, const struct json_doc *record, struct err *err)
+{
+    struct transcript *t = r->t;
+    uint64_t delivery = count_of(record, "delivery");
+    if (!t->played_count)
+        return err_set(err, "%s: a delivery before the first scenario", record->name);
+    if (delivery != t->attempt_count + 1 || delivery > UINT32_MAX)
+        return err_set(err, "%s: delivery %llu does not follow delivery %zu", record->name,
+                       (unsigned long long)delivery, t->attempt_count);
+    t->attempts = mem_grow(t->attempts, &t->attempt_cap, t->attempt_count, sizeof *t->attempts);
+    struct attempt *a = &t->attempts[t->attempt_count++];
+    *a = (struct attempt){
+        .delivery = (uint32_t)delivery,
+        .scenario = (uint32_t)t->played_count - 1,
+        .events = small_of(record, "events", UINT32_MAX),
+        .kind = (uint8_t)read_kind(r, record),
+        .at_us = count_of(record, "at_us"),
+        .blame = RULE_NONE,
+    };
+    read_variant(r, record, a);
+    if (a->kind == KIND_DIAGNOSIS)
+        read_mistake(r, record, a);
+    a->event_name = intern(t, text_of(r, record, "event"));
+    copy_of(r, record, "event_id", a->event_id, sizeof a->event_id);
+    t->bytes += count_of(record, "bytes");
+    return true;
+}
+
+static void read_note(struct reading *r, const struct json_doc *record, struct attempt *a)
+{
+    static const char *const keys[] = {"location", "detail", "excerpt"};
+    for (size_t i = 0; i < COUNT_OF(keys) && !a->note && r->note_count < NOTES_MAX; i++) {
+        struct span text = text_of(r, record, keys[i]);
+        while (text.len && memchr(" \t\r\n", text.data[text.len - 1], 4))
+            text.len--;
+        if (text.len) {
+            a->note = mem_text_n(text.data, text.len < NOTE_BYTES_MAX ? text.len : NOTE_BYTES_MAX);
+            r->note_count++;
+        }
+    }
+}
+
+/* The first answer of a delivery stands; an outcome that we do not know says nothing. */
+static void read_answer(struct reading *r, const struct json_doc *record)
+{
+    uint64_t delivery = count_of(record, "delivery");
+    enum outcome outcome;
+    if (!delivery || delivery > r->t->attempt_count || r->t->attempts[delivery - 1].ended ||
+        !outcome_find(text_of(r, record, "outcome"), &outcome))
+        return;
+    struct attempt *a = &r->t->attempts[delivery - 1];
+    a->ended = true;
+    a->outcome = (uint8_t)outcome;
+    a->status = (uint16_t)small_of(record, "status", 999);
+    a->latency_us = count_of(record, "latency_us");
+    a->total_us = count_of(record, "total_us");
+    a->late_us = count_of(record, "late_us");
+    read_note(r, record, a);
+}
+
+static void read_end(struct reading *r, const struct json_doc *record)
+{
+    r->t->interrupted = !span_equals(text_of(r, record, "reason"), "complete");
+    r->t->duration_us = count_of(record, "duration_us");
+}
+
+static bool read_record(void *arg, struct span kind, const struct json_doc *record, struct err *err)
+{
+    struct reading *r = arg;
+    if (span_equals(kind, "run"))
+        return read_run(r, record, err);
+    if (!r->headed)
+        return err_set(err, "%s: not a journal of pimsim: it does not start with a \"run\" record", r->name);
+    if (span_equals(kind, "send"))
+        return read_send(r, record, err);
+    if (span_equals(kind, "answer"))
+        read_answer(r, record);
+    else if (span_equals(kind, "scenario"))
+        read_scenario(r, record);
+    else if (span_equals(kind, "end"))
+        read_end(r, record);
+    return true;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------- */
+
+bool transcript_read(struct transcript *t, int fd, const char *name, struct err *err)
+{
+    static const char *const skip[] = {"body", "settled", NULL};
+    struct reading r = {.t = t, .name = name};
+    for (int v = 0; v < VARIANT_COUNT; v++) {
+        const struct rule *rule = rule_find(variant_get((enum fault_variant)v)->rule);
+        r.rule_of_variant[v] = rule ? (enum rule_id)(rule - rule_at(0)) : RULE_NONE;
+    }
+    buf_init(&r.scratch, JOURNAL_LINE_BYTES_MAX);
+    intern(t, span_of("an event"));
+    t->interrupted = true; /* until the end record says otherwise */
+    bool ok = journal_read(fd, name, skip, read_record, &r, err);
+    if (ok && !r.headed)
+        ok = err_set(err, "%s: an empty journal", name);
+    buf_reset(&r.scratch);
+    return ok;
+}
+
+void transcript_reset(struct transcript *t)
+{
+    for (size_t i = 0; i < t->played_count; i++)
+        free(t->played[i].name);
+    for (size_t i = 0; i < t->attempt_count; i++)
+        free(t->attempts[i].note);
+    for (size_t i = 0; i < t->name_count; i++)
+        free(t->names[i]);
+    free(t->played);
+    free(t->attempts);
+    free(t->names);
+    free(t->pimsim);
+    free(t->platform_name);
+    free(t->url);
+    free(t->command);
+    *t = (struct transcript){0};
+}

@@ -1,0 +1,93 @@
+"""The kill matrix: every bug of the reference connector against the whole suite, on both platforms.
+
+A bug must be found by the rule that owns it, and by no other MUST rule; the sound connector passes
+everything, every time. PIMSIM names the program; JOBS how many run at a time."""
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+import time
+
+PROGRAM = os.environ.get("PIMSIM", "build/pimsim")
+JOBS = int(os.environ.get("JOBS", "2"))
+PLATFORMS = ("events-api", "aep")
+SOUND_RUNS = 2
+SLOW_FIRST = ("load-serial", "ack-slow", "no-headroom")  # a long run that starts last is waited for
+COLUMNS = "%-18s %-11s %-18s %-18s %-34s %7s  %s"
+
+
+def environment():
+    return {k: v for k, v in os.environ.items() if not k.startswith("PIMSIM")}
+
+
+def list_bugs():
+    out = subprocess.run([PROGRAM, "list", "bugs", "--format", "json"], env=environment(), check=True,
+                         stdout=subprocess.PIPE).stdout
+    return json.loads(out)
+
+
+def rows():
+    """(bug or None, platform, owner rule or None) in the order in which they run."""
+    bugs = sorted(list_bugs(), key=lambda b: b["bug"] not in SLOW_FIRST)
+    table = [(b["bug"], p, b[p]) for b in bugs for p in PLATFORMS]
+    table += [(None, p, None) for p in PLATFORMS] * SOUND_RUNS
+    return table
+
+
+def play(bug, platform):
+    """One run: the report, or what went wrong instead."""
+    command = [PROGRAM, "demo", "--config=", "-p", platform, "--format", "json", "-q"]
+    command += ["--bug", bug] if bug else []
+    started = time.monotonic()
+    try:
+        run = subprocess.run(command, env=environment(), timeout=300, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        report = json.loads(run.stdout) if run.returncode in (0, 1, 4) else None
+        trouble = f"exit code {run.returncode}: {run.stderr.strip()[-200:]}"
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        report, trouble = None, f"no report: {error}"
+    return report, trouble, time.monotonic() - started
+
+
+def complaints(owner, failed, report):
+    """What is wrong with a row; nothing, when it went as it should."""
+    found = []
+    if owner and owner not in failed:
+        found.append(f"survived {owner}")
+    for rule, level in failed.items():
+        if rule != owner and (level == "must" or not owner):
+            found.append(f"{rule} fails as well" if owner else f"{rule} fails")
+    if report["interrupted"]:
+        found.append("the run ended early")
+    if not owner:
+        found += [f"{f['rule']} inconclusive" for f in report["findings"] if f["verdict"] == "inconclusive"]
+        found += [] if report["verdict"] == "conforms" else [f"verdict {report['verdict']}"]
+    return found
+
+
+def check(row):
+    bug, platform, owner = row
+    report, trouble, seconds = play(bug, platform)
+    if report is None:
+        return row, "-", "-", [trouble], seconds
+    failed = {f["rule"]: f["level"] for f in report["findings"] if f["verdict"] == "fail"}
+    others = ", ".join(f"{r} ({level})" for r, level in failed.items() if r != owner)
+    return row, owner if owner in failed else "-", others or "-", complaints(owner, failed, report), seconds
+
+
+def main():
+    started = time.monotonic()
+    passed = failed = 0
+    print(COLUMNS % ("bug", "platform", "owner", "found by", "other failures", "seconds", ""), flush=True)
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for (bug, platform, owner), found, others, wrong, seconds in pool.map(check, rows()):
+            passed, failed = passed + (not wrong), failed + bool(wrong)
+            print((COLUMNS % (bug or "(sound)", platform, owner or "-", found, others, f"{seconds:.1f}",
+                              "NOT OK: " + "; ".join(wrong) if wrong else "")).rstrip(), flush=True)
+    print(f"kill matrix, {time.monotonic() - started:.0f} s: {passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
