@@ -46,7 +46,9 @@ def play(pimsim, tmp_path):
             answers=[r for r in records if r["record"] == "answer"],
             failed=sorted(f["rule"] for f in report["findings"] if f["verdict"] == "fail") if report else None,
             verdicts={f["rule"]: f["verdict"] for f in report["findings"]} if report else None,
-            reasons={f["rule"]: f["reason"] for f in report["findings"]} if report else None)
+            reasons={f["rule"]: f["reason"] for f in report["findings"]} if report else None,
+            came={f["rule"]: " | ".join(e["came"] for e in f["evidence"])
+                  for f in report["findings"]} if report else None)
 
     return run
 

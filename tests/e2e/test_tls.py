@@ -76,7 +76,7 @@ def test_https_where_http_is_spoken(play):
 def test_a_tls_handshake_that_is_never_answered(play):
     with Server(lambda _, connection: connection.wait_closed()) as server:
         done = play(server.url.replace("http:", "https:"), QUICK, "--ack-deadline", "300ms")
-    assert done.code == 1 and done.failed == ["ack/deadline"] and "not even the connection was ready" in done.reasons["ack/deadline"]
+    assert done.code == 1 and done.failed == ["ack/deadline"] and "not even the connection was ready" in done.came["ack/deadline"]
 
 
 def test_http_where_https_is_spoken(play, certificates):
