@@ -396,6 +396,9 @@ static void test_deliver_tries_a_kept_connection_that_was_closed_once_more(void 
         send_one(&s);
         assert_outcome(&s, OUTCOME_ANSWERED, 200);
         assert_int_equal(s.peer_count, 2);
+        s.habit = KEEP;
+        send_one(&s);
+        assert_int_equal(s.peer_count, 2); /* new connections are not the rule now */
         finish(&s);
     }
 }
