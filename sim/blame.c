@@ -9,15 +9,19 @@
 
 /* How the attempts of one variant in one scenario went; of all plain ones together in [VARIANT_NONE]. */
 struct group {
-    uint32_t sent, met, errors, timeouts; /* errors: answers of 500 and above */
+    uint32_t sent, met, wrong, timeouts; /* wrong: answered as it should not be */
 };
+
+#define STATUS_COUNT 1000
 
 struct survey {
     const struct transcript *t;
     struct group (*groups)[VARIANT_COUNT]; /* by scenario */
     uint32_t batch_taken;                  /* the most events of a plain request that was acknowledged */
+    bool single_refused;                   /* a plain request of one event was answered, and otherwise */
     bool signature_taken;                  /* some plain delivery was acknowledged … */
     bool bytes_refused;                    /* … and one that only spells its JSON otherwise was refused */
+    bool moods[STATUS_COUNT];              /* the statuses that plain deliveries were wrongly answered with */
 };
 
 /* ---- one attempt -------------------------------------------------------------------------- */
@@ -101,12 +105,15 @@ static void survey_attempt(struct survey *s, const struct attempt *a)
         return;
     g->sent++;
     g->met += attempt_met(s->t, a);
-    g->errors += answered_within(a, 500, 999);
+    g->wrong += attempt_answered(a) && !attempt_met(s->t, a);
     g->timeouts += a->ended && a->outcome == OUTCOME_TIMEOUT;
     if (attempt_plain(a) && attempt_acknowledged(a)) {
         s->signature_taken = true;
         if (a->events > s->batch_taken)
             s->batch_taken = a->events;
+    } else if (attempt_plain(a) && attempt_answered(a)) {
+        s->moods[a->status] = true;
+        s->single_refused |= a->events == 1;
     }
     s->bytes_refused |= variant_get(a->variant)->fault == FAULT_BYTES && denied(a);
 }
@@ -132,13 +139,20 @@ static bool silences(const struct survey *s, const struct attempt *a)
     return chance < CHANCE_MIN;
 }
 
-/* What happened to this request happens to others of its kind not, and to undisturbed ones too. */
+/* What undisturbed deliveries are answered with as well is the connector's mood, unless it befalls this
+ * variant more often than not, and more than twice as often as the others. */
+static bool moody(const struct survey *s, const struct attempt *a)
+{
+    const struct group *g = &s->groups[a->scenario][a->variant];
+    const struct group *plain = &s->groups[a->scenario][VARIANT_NONE];
+    bool follows = g->wrong > g->met && (double)g->wrong * plain->sent > 2.0 * plain->wrong * g->sent;
+    return s->moods[a->status] && !follows;
+}
+
+/* The variant is not why this attempt failed. */
 static bool sporadic(const struct survey *s, const struct attempt *a)
 {
-    const struct group *g = s->groups[a->scenario];
-    if (attempt_answered(a))
-        return a->status >= 500 && g[a->variant].met && g[VARIANT_NONE].errors;
-    return !silences(s, a);
+    return attempt_answered(a) ? moody(s, a) : !silences(s, a);
 }
 
 /* ---- each by itself ----------------------------------------------------------------------- */
@@ -171,10 +185,10 @@ static enum rule_id blame_signature(const struct survey *s)
     return s->signature_taken && s->bytes_refused ? RULE_SIG_RAW_BYTES : RULE_SIG_VALID;
 }
 
-/* No plain request of this size was ever taken, and smaller ones were. */
+/* No plain request of this size was ever taken, and smaller ones were, or there were none. */
 static bool too_many(const struct survey *s, const struct attempt *a)
 {
-    return s->t->platform == PLATFORM_EVENTS_API && s->batch_taken && a->events > s->batch_taken;
+    return a->events > 1 && a->events > s->batch_taken && (s->batch_taken || !s->single_refused);
 }
 
 static enum rule_id blame_pace(const struct survey *s, const struct attempt *a)
@@ -212,6 +226,8 @@ static enum rule_id blame_of(const struct survey *s, struct attempt *a)
         return blame_reachability(s, a);
     if (attempt_plain(a))
         return blame_plain(s, a);
+    if (attempt_expects(a) == EXPECT_ACK && denied(a) && s->moods[a->status])
+        return blame_signature(s);
     if (!sporadic(s, a))
         return (enum rule_id)a->rule;
     if (attempt_expects(a) == EXPECT_ACK)

@@ -83,9 +83,9 @@ static bool passes(const struct transcript *t, enum rule_id rule, const struct a
 /* What latency is judged by: ack/headroom does without whatever was our own doing. */
 static uint64_t latency_of(enum rule_id rule, const struct attempt *a)
 {
-    if (rule != RULE_ACK_HEADROOM)
-        return a->latency_us;
-    return a->total_us > a->late_us ? a->total_us - a->late_us : 0;
+    uint64_t behind_us = a->at_us > a->scheduled_us ? a->at_us - a->scheduled_us : 0;
+    uint64_t ours_us = rule == RULE_ACK_HEADROOM ? a->late_us + behind_us : 0;
+    return a->latency_us > ours_us ? a->latency_us - ours_us : 0;
 }
 
 /* ---- evidence ----------------------------------------------------------------------------- */

@@ -176,12 +176,16 @@ static void put_first(const struct transcript *t, const struct tally *tally, str
         put_status(text, a);
         if (attempt_redirected(a) && a->note)
             buf_printf(text, ", to %s", a->note);
-    } else if (a->outcome == OUTCOME_TIMEOUT) {
+        return;
+    }
+    if (a->outcome == OUTCOME_TIMEOUT) {
         buf_puts(text, "got no answer within ");
         put_span(text, t->deadline_us);
     } else {
         buf_printf(text, "got no answer: %s", outcome_sentence(a->outcome));
     }
+    if (a->note)
+        buf_printf(text, " (%s)", a->note);
 }
 
 static void put_counts(const struct transcript *t, enum rule_id rule, const struct tally *tally,

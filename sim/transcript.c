@@ -161,6 +161,7 @@ static bool read_send(struct reading *r, const struct json_doc *record, struct e
         .events = small_of(record, "events", UINT32_MAX),
         .kind = (uint8_t)read_kind(r, record),
         .at_us = count_of(record, "at_us"),
+        .scheduled_us = count_of(record, "scheduled_us"),
         .blame = RULE_NONE,
     };
     read_variant(r, record, a);

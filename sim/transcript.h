@@ -39,7 +39,7 @@ struct attempt {
     uint8_t rule;          /* enum rule_id: who judges the answer */
     bool ended;            /* has an answer record */
     uint8_t blame, excuse; /* enum rule_id, enum excuse: see blame.h */
-    uint64_t at_us, latency_us, total_us, late_us;
+    uint64_t at_us, scheduled_us, latency_us, total_us, late_us;
     char event_id[UUID_SIZE];
     char *note; /* curl's words, where a redirect leads, or how a refusal reads; often NULL */
 };

@@ -484,6 +484,21 @@ static void test_headroom_leaves_out_our_lateness(void **state)
     finish(&b);
 }
 
+static void test_headroom_counts_from_when_we_sent(void **state)
+{
+    (void)state;
+    struct book b;
+    begin(&b, "events-api");
+    scenario(&b, "s", "ack/headroom");
+    buf_puts(&b.text, "{\"record\":\"send\",\"delivery\":1,\"kind\":\"events\",\"at_us\":100000,"
+                      "\"scheduled_us\":0,\"events\":1}\n");
+    answer_to(&b, 1, (struct turn){.ms = 300});
+    judge(&b);
+    assert_int_equal(found(&b, "ack/headroom")->ack.max_us, 200000);
+    expect(&b, "ack/headroom", VERDICT_PASS);
+    finish(&b);
+}
+
 static void test_headroom_forgives_one_in_a_hundred(void **state)
 {
     (void)state;
@@ -621,6 +636,43 @@ static void test_errors_that_only_a_fault_brings_are_the_faults(void **state)
     expect_only(&b, "sig/odd");
     expect_reason(&b, "sig/odd",
                   "1 of 5 requests with an odd signature was not refused with 4xx: it was answered 500");
+    finish(&b);
+}
+
+static void test_a_mood_is_no_variants_fault(void **state)
+{
+    (void)state;
+    struct book b;
+    begin(&b, "aep");
+    scenario(&b, "s", "ack/duplicate form/unknown-type");
+    TIMES(&b, 10, PLAIN);
+    TIMES(&b, 3, .event = "product.created", .status = 401);
+    TIMES(&b, 3, FAULT("duplicate", "copy"));
+    TIMES(&b, 5, FAULT("duplicate", "copy"), .event = "product.created", .status = 401);
+    TIMES(&b, 3, .status = 409);
+    TIMES(&b, 5, FAULT("malform", "unknown-type"));
+    TIMES(&b, 3, FAULT("malform", "unknown-type"), .status = 409);
+    judge(&b);
+    expect(&b, "ack/duplicate", VERDICT_PASS);
+    expect(&b, "form/unknown-type", VERDICT_PASS);
+    assert_int_equal(found(&b, "sig/valid")->failed, 8);
+    assert_int_equal(found(&b, "ack/deadline")->failed, 6);
+    finish(&b);
+}
+
+static void test_what_mostly_follows_a_variant_is_no_mood(void **state)
+{
+    (void)state;
+    struct book b;
+    begin(&b, "aep");
+    scenario(&b, "s", "form/unknown-type");
+    TIMES(&b, 10, PLAIN);
+    PLAY(&b, .status = 500);
+    TIMES(&b, 1, FAULT("malform", "unknown-type"));
+    TIMES(&b, 4, FAULT("malform", "unknown-type"), .status = 500);
+    judge(&b);
+    assert_int_equal(found(&b, "form/unknown-type")->failed, 4);
+    assert_int_equal(found(&b, "ack/deadline")->failed, 1);
     finish(&b);
 }
 
@@ -903,6 +955,25 @@ static void test_a_batch_too_many_is_blamed_on_batches_everywhere(void **state)
     judge(&b);
     expect_only(&b, "form/batch");
     assert_int_equal(found(&b, "form/batch")->failed, 10);
+    finish(&b);
+}
+
+static void test_batches_that_are_all_refused_are_blamed_with_nothing_smaller(void **state)
+{
+    (void)state;
+    struct book b;
+    begin(&b, "events-api");
+    scenario(&b, "s", "form/batch");
+    TIMES(&b, 5, .events = 10, .status = 413);
+    judge(&b);
+    expect_only(&b, "form/batch");
+    finish(&b);
+    begin(&b, "events-api");
+    scenario(&b, "s", "form/batch");
+    TIMES(&b, 5, .events = 10, .status = 404);
+    PLAY(&b, .status = 404);
+    judge(&b);
+    expect_only(&b, "ack/deadline");
     finish(&b);
 }
 
@@ -1516,6 +1587,7 @@ int main(void)
         cmocka_unit_test(test_silence_is_blamed_when_we_were_late_by_little),
         cmocka_unit_test(test_a_wrong_answer_is_blamed_however_late_we_were),
         cmocka_unit_test(test_headroom_leaves_out_our_lateness),
+        cmocka_unit_test(test_headroom_counts_from_when_we_sent),
         cmocka_unit_test(test_headroom_forgives_one_in_a_hundred),
         cmocka_unit_test(test_headroom_leaves_out_bodies_that_we_send_slowly),
         cmocka_unit_test(test_a_request_that_we_could_not_make_is_nobodys_fault),
@@ -1525,6 +1597,8 @@ int main(void)
         cmocka_unit_test(test_sporadic_silence_to_a_forgery_passes_by_the_others),
         cmocka_unit_test(test_errors_now_and_then_are_not_the_faults),
         cmocka_unit_test(test_errors_that_only_a_fault_brings_are_the_faults),
+        cmocka_unit_test(test_a_mood_is_no_variants_fault),
+        cmocka_unit_test(test_what_mostly_follows_a_variant_is_no_mood),
         cmocka_unit_test(test_a_crash_is_not_blamed_on_the_requests_beside_it),
         cmocka_unit_test(test_a_connector_that_stays_dead_fails_once),
         cmocka_unit_test(test_a_connector_that_dies_by_itself_fails),
@@ -1542,6 +1616,7 @@ int main(void)
         cmocka_unit_test(test_a_test_button_refused_like_all_else_is_the_signatures_fault),
         cmocka_unit_test(test_a_head_that_is_refused_is_its_own_fault),
         cmocka_unit_test(test_a_batch_too_many_is_blamed_on_batches_everywhere),
+        cmocka_unit_test(test_batches_that_are_all_refused_are_blamed_with_nothing_smaller),
         cmocka_unit_test(test_a_batch_like_others_that_were_taken_is_not_too_many),
         cmocka_unit_test(test_a_batch_that_takes_too_long_is_slow),
         cmocka_unit_test(test_load_passes_and_fails_by_itself),
