@@ -1,8 +1,8 @@
 /* bench_bare_curl: a libcurl multi loop and nothing else: no event, no signature, no clock, no journal.
  *
- * Sends one body COUNT times, with so many requests in flight, on handles that are set up once. What
- * pimsim's emission is measured against.
- * Usage: bench_bare_curl URL BODY-FILE COUNT IN-FLIGHT poll|socket */
+ * Sends one body under the same headers COUNT times, with so many requests in flight, on handles that are
+ * set up once. What pimsim's emission is measured against.
+ * Usage: bench_bare_curl URL HEADER-FILE BODY-FILE COUNT IN-FLIGHT poll|socket */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,8 +82,10 @@ static void run_socket(struct bare *b)
     struct epoll_event ready[64];
     while (b->open) {
         int count = epoll_wait(b->epoll_fd, ready, 64, (int)b->timeout_ms);
-        if (b->timeout_ms == 0 || count == 0)
+        if (b->timeout_ms == 0 || count == 0) {
+            b->timeout_ms = -1; /* until the multi says otherwise */
             curl_multi_socket_action(b->multi, CURL_SOCKET_TIMEOUT, 0, &b->running);
+        }
         for (int i = 0; i < count; i++) {
             int mask = (ready[i].events & (unsigned)EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                        (ready[i].events & ~(unsigned)EPOLLOUT ? CURL_CSELECT_IN : 0);
@@ -110,18 +112,21 @@ static CURL *new_request(CURLU *url, const struct buf *body, struct curl_slist *
 int main(int argc, char **argv)
 {
     struct err err;
-    struct buf body;
+    struct buf body, lines;
     buf_init(&body, 1 << 20);
-    if (argc != 6 || !buf_read_file(&body, argv[2], &err)) {
-        fputs("usage: bench_bare_curl URL BODY-FILE COUNT IN-FLIGHT poll|socket\n", stderr);
+    buf_init(&lines, 1 << 20);
+    if (argc != 7 || !buf_read_file(&lines, argv[2], &err) || !buf_read_file(&body, argv[3], &err)) {
+        fputs("usage: bench_bare_curl URL HEADER-FILE BODY-FILE COUNT IN-FLIGHT poll|socket\n", stderr);
         return 2;
     }
-    long in_flight = atol(argv[4]);
-    bool by_socket = strcmp(argv[5], "socket") == 0;
-    struct bare bare = {.multi = curl_multi_init(), .unsent = atol(argv[3]), .timeout_ms = -1};
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    headers = curl_slist_append(headers, "Expect:");
-    headers = curl_slist_append(headers, "Accept:");
+    long in_flight = atol(argv[5]);
+    bool by_socket = strcmp(argv[6], "socket") == 0;
+    struct bare bare = {.multi = curl_multi_init(), .unsent = atol(argv[4]), .timeout_ms = -1};
+    struct curl_slist *headers = NULL;
+    char *rest = lines.data;
+    for (char *line; (line = strsep(&rest, "\n"));)
+        if (*line)
+            headers = curl_slist_append(headers, line);
     CURLU *url = curl_url();
     curl_url_set(url, CURLUPART_URL, argv[1], 0);
     curl_multi_setopt(bare.multi, CURLMOPT_MAXCONNECTS, in_flight);
@@ -141,6 +146,7 @@ int main(int argc, char **argv)
     curl_multi_cleanup(bare.multi);
     curl_url_cleanup(url);
     curl_slist_free_all(headers);
+    buf_reset(&lines);
     buf_reset(&body);
     return 0;
 }
