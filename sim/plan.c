@@ -171,6 +171,13 @@ static void mark(const struct fault_pass *f, struct plan_item *item, enum fault_
     item->spec = f->index;
 }
 
+/* Another event than the one whose turn it is: it is passed and struck in the same moment. */
+static void mark_another(struct fault_pass *f, struct plan_item *item, enum fault_variant variant)
+{
+    mark(f, item, variant);
+    f->credit += f->spec->share - 1;
+}
+
 static uint64_t draw_after_us(struct fault_pass *f)
 {
     return rng_range(&f->rng, f->spec->after_min_us, f->spec->after_max_us);
@@ -191,7 +198,7 @@ static void strike_duplicate(struct fault_pass *f, size_t at)
     add_copy(f, at, draw_after_us(f), VARIANT_DUPLICATE_COPY);
 }
 
-/* The last event of the stream has none to change places with. */
+/* Both are out of order then. An event may find none to change places with: the stream's last, say. */
 static void strike_reorder(struct fault_pass *f, size_t at)
 {
     size_t other = at + 1 + rng_below(&f->rng, f->spec->window - 1);
@@ -207,6 +214,7 @@ static void strike_reorder(struct fault_pass *f, size_t at)
     a->at_us = b->at_us, a->order = b->order;
     b->at_us = at_us, b->order = order;
     mark(f, a, VARIANT_REORDER_SWAP);
+    mark_another(f, b, VARIANT_REORDER_SWAP);
 }
 
 static void strike_drop(struct fault_pass *f, size_t at)
@@ -229,13 +237,13 @@ static void strike_burst(struct fault_pass *f, size_t at)
     for (size_t i = at; i < end; i++)
         if (is_free(&items[i]) && items[i].at_us > last_us)
             last_us = items[i].at_us;
-    for (size_t i = at; i < end; i++) {
-        if (!is_free(&items[i]))
-            continue;
-        items[i].at_us = last_us;
-        mark(f, &items[i], VARIANT_BURST_HEAP);
-        f->credit -= i > at; /* the one at `at` is on its caller */
-    }
+    items[at].at_us = last_us;
+    mark(f, &items[at], VARIANT_BURST_HEAP);
+    for (size_t i = at + 1; i < end; i++)
+        if (is_free(&items[i])) {
+            items[i].at_us = last_us;
+            mark_another(f, &items[i], VARIANT_BURST_HEAP);
+        }
 }
 
 static void strike_request(struct fault_pass *f, size_t at)

@@ -1,0 +1,950 @@
+/* Tests of plan.c: a seed decides a plan to the last byte, and every fault strikes as often as it says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+#include <cmocka.h>
+
+#include "clock.h"
+#include "limits.h"
+#include "planning.h"
+
+#define MS UINT64_C(1000)
+#define S  UINT64_C(1000000)
+
+_Static_assert(sizeof(struct plan_item) == 40, "a million events are 40 MB");
+
+/* Everything at once. */
+#define BUSY                                                                                                 \
+    SCENARIO("\"stream\":[{\"check\":\"reachability\"},{\"event\":\"product.created\",\"entities\":40},"     \
+             "{\"event\":\"product.updated\",\"times\":5},{\"event\":\"product_model.updated\","             \
+             "\"entities\":10,\"catalog\":true},{\"check\":\"reachability\"},{\"event\":\"product_model."    \
+             "removed\","                                                                                    \
+             "\"entities\":3}],\"pace\":{\"rate\":70,\"batch\":3,\"ramp\":\"1s\"},\"faults\":["              \
+             "{\"duplicate\":{\"share\":0.2,\"after\":\"0ms\"}},{\"reorder\":{\"share\":0.2}},"              \
+             "{\"delay\":{\"share\":0.2}},{\"duplicate\":{\"share\":0.2}},{\"drop\":{\"share\":0.1}},"       \
+             "{\"forge\":{\"share\":0.5,\"how\":[\"tampered\",\"random\"]}},{\"malform\":{\"share\":0.2,"    \
+             "\"how\":[\"cut\",\"deep\"]}},{\"bytes\":{\"share\":0.2,\"how\":\"spaces\"}},"                  \
+             "{\"burst\":{\"share\":0.2,\"window\":7}}]")
+
+/* 100 updates of 20 products, and one fault. */
+#define STRUCK(fault)                                                                                        \
+    SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":20,\"times\":5}],"                     \
+             "\"pace\":{\"rate\":100},\"faults\":[" fault "]")
+
+static void print_plan(const struct plan *plan, struct buf *out)
+{
+    buf_init(out, 64 << 20);
+    for (size_t i = 0; i < plan->count; i++) {
+        plan_print(plan, &plan->items[i], out);
+        buf_putc(out, '\n');
+    }
+    assert_true(buf_ok(out));
+}
+
+static struct buf printed(const char *scenario, enum platform_id platform, uint64_t seed)
+{
+    struct planning p = planning_of(scenario, platform, seed);
+    struct buf text;
+    print_plan(p.plan, &text);
+    planning_reset(&p);
+    return text;
+}
+
+static unsigned count_variant(const struct plan *plan, enum fault_variant variant)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        count += plan->items[i].variant == variant;
+    return count;
+}
+
+/* The place of an event, or of its copy, among the items; count when it is not there. */
+static size_t place_of(const struct plan *plan, uint32_t event, uint8_t copy)
+{
+    size_t i = 0;
+    while (i < plan->count && (plan->items[i].event != event || plan->items[i].copy != copy ||
+                               plan->items[i].source == PLAN_REACHABILITY))
+        i++;
+    return i;
+}
+
+/* ---- the same for ever -------------------------------------------------------------------------- */
+
+static void test_plan_is_the_same_for_the_same_seed(void **state)
+{
+    (void)state;
+    for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++) {
+        struct buf a = printed(BUSY, platform, 5), b = printed(BUSY, platform, 5);
+        assert_true(span_same(buf_span(&a), buf_span(&b)));
+        buf_reset(&a);
+        buf_reset(&b);
+    }
+}
+
+static void test_plan_differs_by_seed_and_platform(void **state)
+{
+    (void)state;
+    struct buf a = printed(BUSY, PLATFORM_EVENTS_API, 5), b = printed(BUSY, PLATFORM_EVENTS_API, 6),
+               c = printed(BUSY, PLATFORM_AEP, 5);
+    assert_false(span_same(buf_span(&a), buf_span(&b)));
+    assert_false(span_same(buf_span(&a), buf_span(&c)));
+    buf_reset(&a);
+    buf_reset(&b);
+    buf_reset(&c);
+}
+
+static void test_plan_of_another_scenario_has_other_ids(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(BUSY, PLATFORM_AEP, 5);
+    struct plan *other;
+    struct err err;
+    char id[UUID_SIZE], other_id[UUID_SIZE];
+    p.scenario->name[0] = 'T';
+    assert_true(plan_build(&other, p.scenario, &profile_aep, &p.settings, p.data, 5, &err));
+    plan_event_id(p.plan, &p.plan->items[1], id);
+    plan_event_id(other, &other->items[1], other_id);
+    assert_string_not_equal(id, other_id);
+    plan_free(other);
+    planning_reset(&p);
+}
+
+/* Each line starts with the scenario's name; ' stands for ". */
+static void assert_prints(const char *scenario, enum platform_id platform, const char *const *lines,
+                          size_t count)
+{
+    struct buf text = printed(scenario, platform, 1), expected;
+    buf_init(&expected, 1 << 20);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&expected, "{'scenario':'tests/plan',%s\n", lines[i]);
+    for (size_t i = 0; i < expected.len; i++)
+        if (expected.data[i] == '\'')
+            expected.data[i] = '"';
+    assert_string_equal(buf_text(&text), buf_text(&expected));
+    buf_reset(&text);
+    buf_reset(&expected);
+}
+
+/* The ids were computed by another program, from what rng.h says about them. Whoever changes what a
+ * seed means breaks every line in a user's notes that repeats a run. */
+static void test_plan_prints_known_lines(void **state)
+{
+    (void)state;
+    static const char scenario[] =
+        SCENARIO("\"stream\":[{\"check\":\"reachability\"},{\"event\":\"product.created\",\"entities\":2},"
+                 "{\"event\":\"product.updated\"}],\"pace\":{\"rate\":50},"
+                 "\"faults\":[{\"duplicate\":{\"share\":0.25,\"after\":\"30ms\"}}]");
+    /* clang-format off */
+    static const char *const events_api[] = {
+        "'at_us':0,'check':'reachability'}",
+        "'at_us':0,'event':'product.created','event_id':'d3f15eb8-9d63-4135-8a44-b9f5d28cc2e7',"
+        "'uuid':'a9dcfaad-803f-4c90-b646-61c36ddea876','code':'product-a9dcfaad803f0c90','version':0,"
+        "'copy':0}",
+        "'at_us':20000,'event':'product.created','event_id':'ba0502cd-787e-44dc-9422-03e5404fd7de',"
+        "'uuid':'15be5ea2-3fb1-4586-bcc2-ce36e836b420','code':'product-15be5ea23fb1a586','version':0,"
+        "'copy':0}",
+        "'at_us':40000,'event':'product.updated','event_id':'c7c9ce50-20f7-461b-9c67-792c24d01c16',"
+        "'uuid':'a9dcfaad-803f-4c90-b646-61c36ddea876','code':'product-a9dcfaad803f0c90','version':1,"
+        "'copy':0}",
+        "'at_us':60000,'event':'product.updated','event_id':'852eb92b-4d27-407c-b913-ac4e89c24b3e',"
+        "'uuid':'15be5ea2-3fb1-4586-bcc2-ce36e836b420','code':'product-15be5ea23fb1a586','version':1,"
+        "'copy':0}",
+        "'at_us':90000,'event':'product.updated','event_id':'852eb92b-4d27-407c-b913-ac4e89c24b3e',"
+        "'uuid':'15be5ea2-3fb1-4586-bcc2-ce36e836b420','code':'product-15be5ea23fb1a586','version':1,"
+        "'copy':1,'fault':'duplicate','variant':'copy'}",
+    };
+    static const char *const aep[] = {
+        "'at_us':0,'check':'reachability'}",
+        "'at_us':0,'event':'product.created','event_id':'019b76da-a800-75e4-8463-60603d6412da',"
+        "'uuid':'e3c2e7e5-37ec-4948-b8d7-ada1d042ff5a','code':'product-e3c2e7e537ec8948','version':0,"
+        "'copy':0}",
+        "'at_us':20000,'event':'product.created','event_id':'019b76da-a814-713e-a1f7-b6ad03f369f0',"
+        "'uuid':'b1178044-19cb-4a6b-acd1-a1034168f05a','code':'product-b117804419cbfa6b','version':0,"
+        "'copy':0}",
+        "'at_us':40000,'event':'product.updated','event_id':'019b76da-ac10-70ad-a6fd-87aa7262343f',"
+        "'uuid':'e3c2e7e5-37ec-4948-b8d7-ada1d042ff5a','code':'product-e3c2e7e537ec8948','version':1,"
+        "'copy':0}",
+        "'at_us':60000,'event':'product.updated','event_id':'019b76da-ac24-7e55-9031-c80ad7d0ee84',"
+        "'uuid':'b1178044-19cb-4a6b-acd1-a1034168f05a','code':'product-b117804419cbfa6b','version':1,"
+        "'copy':0}",
+        "'at_us':90000,'event':'product.updated','event_id':'019b76da-ac24-7e55-9031-c80ad7d0ee84',"
+        "'uuid':'b1178044-19cb-4a6b-acd1-a1034168f05a','code':'product-b117804419cbfa6b','version':1,"
+        "'copy':1,'fault':'duplicate','variant':'copy'}",
+    };
+    /* clang-format on */
+    assert_prints(scenario, PLATFORM_EVENTS_API, events_api, COUNT_OF(events_api));
+    assert_prints(scenario, PLATFORM_AEP, aep, COUNT_OF(aep));
+}
+
+/* FNV-1a of all lines: too many to show, but each draw of each fault is among them. */
+static uint64_t hash_of(const char *scenario, enum platform_id platform)
+{
+    struct buf text = printed(scenario, platform, 20261231);
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < text.len; i++)
+        hash = (hash ^ (unsigned char)text.data[i]) * 0x100000001b3u;
+    buf_reset(&text);
+    return hash;
+}
+
+static void test_plan_hashes_to_a_known_number(void **state)
+{
+    (void)state;
+    assert_int_equal(hash_of(BUSY, PLATFORM_EVENTS_API), 0x6dc4b16627575f7du);
+    assert_int_equal(hash_of(BUSY, PLATFORM_AEP), 0x81e98aae3f764be0u);
+}
+
+/* ---- order -------------------------------------------------------------------------------------- */
+
+/* No two items may compare equal: sorts leave those in any order. */
+static void assert_strictly_ordered(const struct plan *plan)
+{
+    for (size_t i = 1; i < plan->count; i++) {
+        const struct plan_item *a = &plan->items[i - 1], *b = &plan->items[i];
+        if (a->at_us > b->at_us || (a->at_us == b->at_us && a->order > b->order) ||
+            (a->at_us == b->at_us && a->order == b->order && a->copy >= b->copy))
+            fail_msg("%s: items %zu and %zu are out of order", plan->scenario->name, i - 1, i);
+    }
+}
+
+static void test_plan_orders_ties_by_sequence(void **state)
+{
+    (void)state;
+    struct planning p =
+        planning_of(SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":50,\"times\":4}]"),
+                    PLATFORM_AEP, 1);
+    for (uint32_t i = 0; i < p.plan->count; i++) {
+        assert_int_equal(p.plan->items[i].at_us, 0);
+        assert_int_equal(p.plan->items[i].event, i);
+    }
+    assert_strictly_ordered(p.plan);
+    planning_reset(&p);
+}
+
+static void test_plan_order_is_total_whatever_the_faults(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct planning p = planning_of(BUSY, (enum platform_id)(seed % PLATFORM_COUNT), seed);
+        assert_strictly_ordered(p.plan);
+        planning_reset(&p);
+    }
+}
+
+static void test_shipped_scenarios_have_plans_on_their_platforms(void **state)
+{
+    (void)state;
+    struct data *data;
+    struct suite suite;
+    struct err err;
+    struct settings settings = {.pim_version = PIM_SERENITY};
+    assert_true(data_open(&data, NULL, &err));
+    if (!suite_load(&suite, data, NULL, 0, planning_knows_any_rule, &err))
+        fail_msg("%s", err.text);
+    unsigned plans = 0;
+    for (size_t i = 0; i < suite.count; i++)
+        for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++) {
+            struct plan *plan;
+            if (!(suite.scenarios[i]->platforms & PLATFORM_BIT(platform)))
+                continue;
+            if (!plan_build(&plan, suite.scenarios[i], profile_get(platform), &settings, data, 3, &err))
+                fail_msg("%s", err.text);
+            assert_true(plan->count > 0);
+            assert_strictly_ordered(plan);
+            plan_free(plan);
+            plans++;
+        }
+    assert_true(plans >= 30);
+    suite_reset(&suite);
+    data_close(data);
+}
+
+/* ---- pace --------------------------------------------------------------------------------------- */
+
+static void assert_moments(const char *pace, enum platform_id platform, const uint64_t *expected_us,
+                           size_t count)
+{
+    char text[512];
+    snprintf(text, sizeof text, SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":%zu}],%s"),
+             count, pace);
+    struct planning p = planning_of(text, platform, 1);
+    assert_int_equal(p.plan->count, count);
+    for (size_t i = 0; i < count; i++)
+        if (p.plan->items[i].at_us != expected_us[i])
+            fail_msg("%s: event %zu is due at %llu us, not at %llu", pace, i,
+                     (unsigned long long)p.plan->items[i].at_us, (unsigned long long)expected_us[i]);
+    planning_reset(&p);
+}
+
+#define ASSERT_MOMENTS(pace, platform, ...)                                                                  \
+    assert_moments("\"pace\":" pace, platform, (const uint64_t[]){__VA_ARGS__},                              \
+                   COUNT_OF(((const uint64_t[]){__VA_ARGS__})))
+
+static void test_pace_without_rate_is_all_at_once(void **state)
+{
+    (void)state;
+    ASSERT_MOMENTS("{\"concurrency\":2}", PLATFORM_AEP, 0, 0, 0, 0);
+}
+
+static void test_pace_of_a_rate_is_even(void **state)
+{
+    (void)state;
+    ASSERT_MOMENTS("{\"rate\":50}", PLATFORM_AEP, 0, 20000, 40000, 60000);
+    ASSERT_MOMENTS("{\"rate\":50}", PLATFORM_EVENTS_API, 0, 20000, 40000, 60000);
+    ASSERT_MOMENTS("{\"rate\":0.5}", PLATFORM_AEP, 0, 2 * S, 4 * S);
+    ASSERT_MOMENTS("{\"rate\":3}", PLATFORM_AEP, 0, 333333, 666666, 1000000, 1333333);
+}
+
+static void test_pace_of_batches_is_even_over_requests(void **state)
+{
+    (void)state;
+    ASSERT_MOMENTS("{\"rate\":30,\"batch\":3}", PLATFORM_EVENTS_API, 0, 0, 0, 100000, 100000, 100000, 200000);
+    /* AEP has no batches: its events come one by one. */
+    ASSERT_MOMENTS("{\"rate\":50,\"batch\":3}", PLATFORM_AEP, 0, 20000, 40000, 60000);
+}
+
+static void test_pace_top_is_the_platforms(void **state)
+{
+    (void)state;
+    ASSERT_MOMENTS("{\"rate\":\"top\"}", PLATFORM_AEP, 0, 10000, 20000, 30000);
+    ASSERT_MOMENTS("{\"rate\":\"top\",\"batch\":10}", PLATFORM_AEP, 0, 10000, 20000, 30000);
+    /* 4000 requests an hour, however many events each holds */
+    ASSERT_MOMENTS("{\"rate\":\"top\"}", PLATFORM_EVENTS_API, 0, 900000, 1800000);
+    ASSERT_MOMENTS("{\"rate\":\"top\",\"batch\":2}", PLATFORM_EVENTS_API, 0, 0, 900000, 900000, 1800000);
+}
+
+static void test_pace_ramps_from_a_tenth_to_the_rate(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":1000}],"
+                                             "\"pace\":{\"rate\":100,\"ramp\":\"2s\"}"),
+                                    PLATFORM_AEP, 1);
+    const struct plan_item *items = p.plan->items;
+    uint64_t before_us = items[1].at_us - items[0].at_us;
+    assert_int_equal(before_us, 100 * MS); /* 10 a second */
+    for (size_t i = 2; i < p.plan->count; i++) {
+        uint64_t gap_us = items[i].at_us - items[i - 1].at_us;
+        assert_true(gap_us <= before_us + 1); /* whole microseconds */
+        before_us = gap_us;
+        if (items[i - 1].at_us >= 2 * S)
+            assert_in_range(gap_us, 10 * MS - 1, 10 * MS + 1);
+        else
+            assert_true(gap_us > 10 * MS);
+    }
+    planning_reset(&p);
+}
+
+/* ---- entities and versions ------------------------------------------------------------------------ */
+
+static void assert_item(const struct plan *plan, size_t index, const char *event, uint32_t entity,
+                        uint32_t version)
+{
+    const struct plan_item *item = &plan->items[index];
+    if (strcmp(plan_event_name(plan, item), event) != 0 || item->entity != entity || item->version != version)
+        fail_msg("item %zu is %s of entity %u at version %u, not %s of %u at %u", index,
+                 plan_event_name(plan, item), item->entity, item->version, event, entity, version);
+}
+
+static void test_steps_speak_of_the_same_entities_until_they_want_new_ones(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        SCENARIO("\"stream\":[{\"event\":\"product.created\",\"entities\":2},{\"event\":\"product.updated\","
+                 "\"times\":3},{\"event\":\"product.removed\"},{\"event\":\"product.updated\","
+                 "\"entities\":1},{\"event\":\"product_model.created\"},{\"event\":\"product.updated\"}]"),
+        PLATFORM_EVENTS_API, 1);
+    static const struct {
+        const char *event;
+        uint32_t entity, version;
+    } expected[] = {
+        {"product.created", 0, 0}, {"product.created", 1, 0}, {"product.updated", 0, 1},
+        {"product.updated", 1, 1}, {"product.updated", 0, 2}, {"product.updated", 1, 2},
+        {"product.updated", 0, 3}, {"product.updated", 1, 3}, {"product.removed", 0, 3},
+        {"product.removed", 1, 3}, {"product.updated", 2, 1}, {"product_model.created", 0, 0},
+        {"product.updated", 0, 4}, {"product.updated", 1, 4}, {"product.updated", 2, 2},
+    };
+    assert_int_equal(p.plan->count, COUNT_OF(expected));
+    for (size_t i = 0; i < COUNT_OF(expected); i++)
+        assert_item(p.plan, i, expected[i].event, expected[i].entity, expected[i].version);
+    struct entity created, removed, model;
+    plan_entity(p.plan, &p.plan->items[0], &created);
+    plan_entity(p.plan, &p.plan->items[8], &removed);
+    plan_entity(p.plan, &p.plan->items[11], &model);
+    assert_string_equal(created.uuid, removed.uuid);
+    assert_string_equal(created.code, removed.code);
+    assert_memory_equal(created.code, "product-", 8);
+    assert_memory_equal(model.code, "model-", 6);
+    assert_string_not_equal(created.uuid, model.uuid);
+    planning_reset(&p);
+}
+
+static void test_star_is_every_type_that_the_platform_has(void **state)
+{
+    (void)state;
+    for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++) {
+        struct planning p = planning_of(SCENARIO("\"stream\":[{\"event\":\"*\"}]"), platform, 1);
+        assert_int_equal(p.plan->count, platform == PLATFORM_AEP ? 38 : 6);
+        size_t at = 0;
+        for (size_t i = 0; i < event_type_count(); i++)
+            if (event_type_at(i)->wire[platform])
+                assert_string_equal(plan_event_name(p.plan, &p.plan->items[at++]), event_type_at(i)->name);
+        planning_reset(&p);
+    }
+}
+
+static void test_reachability_is_checked_where_the_stream_says(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        SCENARIO("\"stream\":[{\"check\":\"reachability\"},{\"event\":\"product.created\",\"entities\":2},"
+                 "{\"check\":\"reachability\"}],\"pace\":{\"rate\":10},\"faults\":[{\"delay\":{}}]"),
+        PLATFORM_AEP, 1);
+    assert_int_equal(p.plan->count, 4);
+    assert_int_equal(p.plan->event_count, 2);
+    unsigned checks = 0;
+    for (size_t i = 0; i < 4; i++)
+        if (p.plan->items[i].source == PLAN_REACHABILITY) {
+            assert_int_equal(p.plan->items[i].at_us, checks++ ? 200 * MS : 0);
+            assert_int_equal(p.plan->items[i].variant, VARIANT_NONE); /* no fault strikes it */
+        }
+    assert_int_equal(checks, 2);
+    planning_reset(&p);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static void test_a_million_entities_have_names_of_their_own(void **state)
+{
+    (void)state;
+    struct planning p =
+        planning_of(SCENARIO("\"stream\":[{\"event\":\"product_model.updated\",\"entities\":1000000}]"),
+                    PLATFORM_EVENTS_API, 1);
+    size_t count = p.plan->count;
+    assert_int_equal(count, 1000000);
+    assert_true(p.plan->cap < 2 * count + 16); /* under 80 bytes an event */
+    char(*codes)[32] = malloc(count * sizeof *codes);
+    assert_non_null(codes);
+    for (size_t i = 0; i < count; i++) {
+        struct entity entity;
+        plan_entity(p.plan, &p.plan->items[i], &entity);
+        assert_true(strlen(entity.code) < sizeof *codes);
+        memcpy(codes[i], entity.code, strlen(entity.code) + 1);
+    }
+    qsort(codes, count, sizeof *codes, by_text);
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(codes[i], codes[i - 1]) == 0)
+            fail_msg("%s names two models", codes[i]);
+    free(codes);
+    planning_reset(&p);
+}
+
+/* ---- how often faults strike ---------------------------------------------------------------------- */
+
+static void assert_struck(const char *fault, const char *more, double share, enum fault_variant variant,
+                          unsigned expected)
+{
+    char text[1024];
+    snprintf(text, sizeof text, STRUCK("{\"%s\":{\"share\":%g%s}}"), fault, share, more);
+    for (uint64_t seed = 0; seed < 5; seed++) {
+        struct planning p = planning_of(text, PLATFORM_AEP, seed);
+        unsigned count = variant == VARIANT_DROP_LOST ? p.plan->dropped : count_variant(p.plan, variant);
+        if (count != expected)
+            fail_msg("%s with share %g struck %u of 100, not %u", fault, share, count, expected);
+        bool added = variant == VARIANT_DUPLICATE_COPY || variant == VARIANT_FORGE_TAMPERED;
+        assert_int_equal(p.plan->count, 100 + (added ? count : 0) - p.plan->dropped);
+        assert_int_equal(p.plan->event_count, 100);
+        planning_reset(&p);
+    }
+}
+
+static void test_every_fault_strikes_its_share(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fault, *more;
+        enum fault_variant variant;
+    } cases[] = {
+        {"duplicate", "", VARIANT_DUPLICATE_COPY},
+        {"drop", "", VARIANT_DROP_LOST},
+        {"delay", "", VARIANT_DELAY_LATE},
+        {"disconnect", "", VARIANT_DISCONNECT_GIVE_UP},
+        {"slow-body", "", VARIANT_SLOW_BODY_TRICKLE},
+        {"forge", ",\"how\":\"tampered\"", VARIANT_FORGE_TAMPERED},
+        {"forge", ",\"how\":\"random\"", VARIANT_FORGE_RANDOM},
+        {"rotate", "", VARIANT_ROTATE_SECONDARY},
+        {"malform", ",\"how\":\"cut\"", VARIANT_MALFORM_CUT},
+        {"bytes", ",\"how\":\"spaces\"", VARIANT_BYTES_SPACES},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_struck(cases[i].fault, cases[i].more, 0, cases[i].variant, 0);
+        assert_struck(cases[i].fault, cases[i].more, 0.25, cases[i].variant, 25);
+        assert_struck(cases[i].fault, cases[i].more, 0.5, cases[i].variant, 50);
+        assert_struck(cases[i].fault, cases[i].more, 1, cases[i].variant, 100);
+    }
+}
+
+/* They strike several at a time, and at the stream's end perhaps fewer than they would. */
+static void test_bursts_and_swaps_strike_about_their_share(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *share;
+        unsigned expected;
+    } cases[] = {{"0", 0}, {"0.25", 25}, {"0.5", 50}, {"1", 100}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (uint64_t seed = 0; seed < 20; seed++) {
+            char text[512];
+            unsigned expected = cases[i].expected;
+            snprintf(text, sizeof text, STRUCK("{\"burst\":{\"share\":%s,\"window\":10}}"), cases[i].share);
+            struct planning burst = planning_of(text, PLATFORM_AEP, seed);
+            snprintf(text, sizeof text, STRUCK("{\"reorder\":{\"share\":%s}}"), cases[i].share);
+            struct planning swap = planning_of(text, PLATFORM_AEP, seed);
+            unsigned heaped = count_variant(burst.plan, VARIANT_BURST_HEAP);
+            unsigned swapped = count_variant(swap.plan, VARIANT_REORDER_SWAP);
+            bool all_or_none = expected == 0 || expected == 100;
+            assert_true(heaped + (all_or_none ? 0 : 10) >= expected &&
+                        heaped <= expected + (all_or_none ? 0 : 10));
+            assert_true(swapped + (expected == 100 ? 9 : 2) >= expected &&
+                        swapped <= expected + !all_or_none);
+            planning_reset(&burst);
+            planning_reset(&swap);
+        }
+}
+
+/* At no point of the stream has a fault struck an event more or less than its share. */
+static void test_faults_strike_all_along_the_stream(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct planning p = planning_of(STRUCK("{\"bytes\":{\"share\":0.3}}"), PLATFORM_AEP, seed);
+        double struck = 0;
+        for (size_t i = 0; i < p.plan->count; i++) {
+            struck += p.plan->items[i].variant != VARIANT_NONE;
+            double owed = 0.3 * (double)(i + 1);
+            assert_true(struck > owed - 1 && struck < owed + 1);
+        }
+        planning_reset(&p);
+    }
+}
+
+/* Twenty entities, a quarter of the events: with a fixed stride, the same five would have it all. */
+static void test_faults_strike_every_entity_sooner_or_later(void **state)
+{
+    (void)state;
+    struct planning p =
+        planning_of(SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":20,\"times\":100}],"
+                             "\"faults\":[{\"bytes\":{\"share\":0.25}}]"),
+                    PLATFORM_AEP, 1);
+    unsigned struck[20] = {0};
+    for (size_t i = 0; i < p.plan->count; i++)
+        struck[p.plan->items[i].entity] += p.plan->items[i].variant != VARIANT_NONE;
+    for (size_t i = 0; i < COUNT_OF(struck); i++)
+        assert_in_range(struck[i], 10, 40);
+    planning_reset(&p);
+}
+
+static void test_no_event_is_struck_by_two_faults(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct planning p = planning_of(BUSY, PLATFORM_AEP, seed);
+        size_t originals = 0, copies = 0;
+        for (size_t i = 0; i < p.plan->count; i++) {
+            const struct plan_item *item = &p.plan->items[i];
+            if (item->source == PLAN_REACHABILITY)
+                continue;
+            originals += item->copy == 0;
+            copies += item->copy == 1;
+            if (item->copied)
+                assert_int_equal(item->variant, VARIANT_NONE);
+            if (item->copy || item->copied) /* one without the other: lost */
+                assert_true(place_of(p.plan, item->event, 0) < place_of(p.plan, item->event, 1));
+        }
+        assert_true(copies > 0);
+        assert_int_equal(originals + p.plan->dropped, p.plan->event_count);
+        planning_reset(&p);
+    }
+}
+
+static void test_the_second_fault_has_what_the_first_left(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        STRUCK("{\"duplicate\":{\"share\":0.5}},{\"drop\":{\"share\":0.5}},{\"delay\":{\"share\":1}}"),
+        PLATFORM_AEP, 1);
+    assert_int_equal(count_variant(p.plan, VARIANT_DUPLICATE_COPY), 50);
+    assert_int_equal(p.plan->dropped, 25);
+    assert_int_equal(count_variant(p.plan, VARIANT_DELAY_LATE), 25);
+    planning_reset(&p);
+}
+
+static void test_variants_take_turns(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        STRUCK("{\"malform\":{\"share\":0.5,\"how\":[\"deep\",\"cut\",\"large\"]}}"), PLATFORM_AEP, 1);
+    static const enum fault_variant turns[] = {VARIANT_MALFORM_DEEP, VARIANT_MALFORM_CUT,
+                                               VARIANT_MALFORM_LARGE};
+    unsigned struck = 0;
+    for (size_t i = 0; i < p.plan->count; i++)
+        if (p.plan->items[i].variant != VARIANT_NONE)
+            assert_int_equal(p.plan->items[i].variant, turns[struck++ % 3]);
+    assert_int_equal(struck, 50);
+    planning_reset(&p);
+}
+
+static void test_items_know_which_fault_struck_them(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(STRUCK("{\"disconnect\":{\"share\":0.5,\"after\":\"0ms\"}},"
+                                           "{\"disconnect\":{\"share\":1,\"after\":\"9ms\"}}"),
+                                    PLATFORM_AEP, 1);
+    unsigned of[2] = {0};
+    for (size_t i = 0; i < p.plan->count; i++)
+        of[p.plan->items[i].spec]++;
+    assert_int_equal(of[0], 50);
+    assert_int_equal(of[1], 50);
+    planning_reset(&p);
+}
+
+/* ---- what they do ------------------------------------------------------------------------------- */
+
+static void test_a_duplicate_is_its_event_again_after_a_while(void **state)
+{
+    (void)state;
+    struct planning p =
+        planning_of(STRUCK("{\"duplicate\":{\"after\":\"100ms..300ms\"}}"), PLATFORM_EVENTS_API, 1);
+    uint64_t least_us = UINT64_MAX, most_us = 0;
+    assert_int_equal(p.plan->count, 200);
+    for (uint32_t event = 0; event < 100; event++) {
+        const struct plan_item *first = &p.plan->items[place_of(p.plan, event, 0)];
+        const struct plan_item *again = &p.plan->items[place_of(p.plan, event, 1)];
+        uint64_t after_us = again->at_us - first->at_us;
+        least_us = after_us < least_us ? after_us : least_us;
+        most_us = after_us > most_us ? after_us : most_us;
+        struct buf bodies[2];
+        for (size_t i = 0; i < 2; i++) {
+            buf_init(&bodies[i], 1 << 20);
+            plan_render(p.plan, i ? again : first, &p.settings, 1769850839000000, &bodies[i]);
+        }
+        assert_true(span_same(buf_span(&bodies[0]), buf_span(&bodies[1]))); /* to the byte */
+        buf_reset(&bodies[0]);
+        buf_reset(&bodies[1]);
+    }
+    assert_in_range(least_us, 100 * MS, 120 * MS);
+    assert_in_range(most_us, 280 * MS, 300 * MS);
+    planning_reset(&p);
+}
+
+static void test_dropped_events_never_come(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(STRUCK("{\"drop\":{\"share\":0.25}}"), PLATFORM_AEP, 1);
+    unsigned lost = 0;
+    for (uint32_t event = 0; event < 100; event++)
+        lost += place_of(p.plan, event, 0) == p.plan->count;
+    assert_int_equal(lost, 25);
+    assert_int_equal(p.plan->dropped, 25);
+    planning_reset(&p);
+}
+
+static void test_all_events_may_be_dropped(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(STRUCK("{\"drop\":{}}"), PLATFORM_AEP, 1);
+    assert_int_equal(p.plan->count, 0);
+    assert_int_equal(p.plan->dropped, 100);
+    planning_reset(&p);
+}
+
+static void test_reorder_really_changes_the_order(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        struct planning p =
+            planning_of(STRUCK("{\"reorder\":{\"share\":0.2,\"window\":4}}"), PLATFORM_AEP, seed);
+        bool seen[100] = {false};
+        unsigned overtaken = 0;
+        for (uint32_t i = 0; i < p.plan->count; i++) {
+            const struct plan_item *item = &p.plan->items[i];
+            assert_int_equal(item->at_us, i * 10 * MS); /* the moments are the same, others use them */
+            assert_false(seen[item->event]);
+            seen[item->event] = true;
+            overtaken += i > 0 && item->event < p.plan->items[i - 1].event;
+            assert_true(i + 3 >= item->event && i <= item->event + 3); /* within the window */
+            assert_int_equal(item->variant, i == item->event ? VARIANT_NONE : VARIANT_REORDER_SWAP);
+        }
+        assert_int_equal(p.plan->count, 100);
+        assert_true(overtaken >= 10);
+        planning_reset(&p);
+    }
+}
+
+static void test_delayed_events_come_late(void **state)
+{
+    (void)state;
+    struct planning p =
+        planning_of(STRUCK("{\"delay\":{\"share\":0.5,\"after\":\"1s..2s\"}}"), PLATFORM_AEP, 1);
+    for (size_t i = 0; i < p.plan->count; i++) {
+        const struct plan_item *item = &p.plan->items[i];
+        uint64_t due_us = item->event * 10 * MS;
+        if (item->variant == VARIANT_DELAY_LATE)
+            assert_in_range(item->at_us, due_us + S, due_us + 2 * S);
+        else
+            assert_int_equal(item->at_us, due_us);
+    }
+    planning_reset(&p);
+}
+
+static void test_bursts_are_held_back_until_the_last_has_happened(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(STRUCK("{\"burst\":{\"share\":0.5,\"window\":10}}"), PLATFORM_AEP, 1);
+    unsigned heap = 0;
+    for (size_t i = 0; i < p.plan->count; i++) {
+        const struct plan_item *item = &p.plan->items[i];
+        uint64_t due_us = item->event * 10 * MS;
+        if (item->variant != VARIANT_BURST_HEAP) {
+            assert_int_equal(item->at_us, due_us);
+            continue;
+        }
+        assert_in_range(item->at_us, due_us, due_us + 90 * MS);
+        heap++;
+        bool ends = i + 1 == p.plan->count || p.plan->items[i + 1].at_us != item->at_us;
+        if (ends) {
+            assert_int_equal(item->at_us, due_us); /* the last one is on time */
+            assert_int_equal(heap % 10, 0);
+        }
+    }
+    assert_true(heap >= 40);
+    planning_reset(&p);
+}
+
+static void test_tampered_copies_come_after_the_honest_request(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        STRUCK("{\"forge\":{\"share\":0.3,\"how\":[\"tampered\",\"random\"]}},{\"delay\":{\"share\":1}}"),
+        PLATFORM_AEP, 1);
+    assert_int_equal(count_variant(p.plan, VARIANT_FORGE_TAMPERED), 15);
+    assert_int_equal(count_variant(p.plan, VARIANT_FORGE_RANDOM), 15);
+    for (size_t i = 0; i < p.plan->count; i++) {
+        const struct plan_item *copy = &p.plan->items[i];
+        if (copy->variant != VARIANT_FORGE_TAMPERED)
+            continue;
+        size_t honest = place_of(p.plan, copy->event, 0);
+        assert_true(honest < i);
+        assert_int_equal(p.plan->items[honest].variant, VARIANT_NONE);
+        assert_int_equal(copy->at_us, p.plan->items[honest].at_us + 20 * MS);
+    }
+    planning_reset(&p);
+}
+
+/* ---- what is rendered ----------------------------------------------------------------------------- */
+
+static int64_t time_of(const struct plan *plan, const struct plan_item *item, const struct settings *settings,
+                       int64_t wall_start_us)
+{
+    struct buf body;
+    buf_init(&body, 1 << 20);
+    plan_render(plan, item, settings, wall_start_us, &body);
+    cJSON *json = cJSON_Parse(buf_text(&body));
+    assert_non_null(json);
+    bool aep = plan->profile->id == PLATFORM_AEP;
+    const char *time = cJSON_GetStringValue(cJSON_GetObjectItem(json, aep ? "time" : "event_datetime"));
+    const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(json, aep ? "id" : "event_id"));
+    char expected[UUID_SIZE];
+    int64_t us;
+    struct err err;
+    plan_event_id(plan, item, expected);
+    assert_string_equal(id, expected);
+    assert_true(clock_parse(time, &us, &err));
+    cJSON_Delete(json);
+    buf_reset(&body);
+    return us;
+}
+
+/* No event tells of a change in the future, and of two changes of an entity the second is newer. */
+static void test_events_tell_when_their_entity_was_changed(void **state)
+{
+    (void)state;
+    static const char scenario[] =
+        SCENARIO("\"stream\":[{\"event\":\"product.created\",\"entities\":3},{\"event\":\"product.updated\","
+                 "\"times\":4},{\"event\":\"product.removed\"}],\"pace\":{\"rate\":2},"
+                 "\"faults\":[{\"delay\":{\"share\":0.2}},{\"burst\":{\"share\":0.2,\"window\":3}}]");
+    const int64_t start_us = 1769850839000000;
+    for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++) {
+        struct planning p = planning_of(scenario, platform, 1);
+        for (uint32_t entity = 0; entity < 3; entity++) {
+            int64_t before_us = 0;
+            for (uint32_t change = 0; change < 6; change++) {
+                const struct plan_item *item = &p.plan->items[place_of(p.plan, change * 3 + entity, 0)];
+                int64_t us = time_of(p.plan, item, &p.settings, start_us);
+                assert_int_equal(item->entity, entity);
+                assert_true(us > before_us);
+                assert_true(us <= start_us + (int64_t)item->at_us);
+                before_us = us;
+            }
+        }
+        planning_reset(&p);
+    }
+}
+
+static void test_catalogue_events_take_turns_with_its_items(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":100,\"catalog\":true}]"),
+        PLATFORM_EVENTS_API, 1);
+    char family[2][64] = {"", ""};
+    unsigned different = 0;
+    for (size_t i = 0; i < p.plan->count; i++) {
+        struct buf body;
+        buf_init(&body, 1 << 20);
+        plan_render(p.plan, &p.plan->items[i], &p.settings, 0, &body);
+        cJSON *json = cJSON_Parse(buf_text(&body));
+        const cJSON *resource = cJSON_GetObjectItem(cJSON_GetObjectItem(json, "data"), "resource");
+        struct entity entity;
+        plan_entity(p.plan, &p.plan->items[i], &entity);
+        assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(resource, "uuid")), entity.uuid);
+        assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(resource, "identifier")), entity.code);
+        snprintf(family[i % 2], sizeof *family, "%s",
+                 cJSON_GetStringValue(cJSON_GetObjectItem(resource, "family")));
+        different += strcmp(family[0], family[1]) != 0;
+        cJSON_Delete(json);
+        buf_reset(&body);
+    }
+    assert_true(different >= 3);
+    planning_reset(&p);
+}
+
+/* ---- what cannot be planned ------------------------------------------------------------------------ */
+
+static void assert_refused(const char *scenario, enum platform_id platform, const char *expected)
+{
+    struct planning p;
+    struct err err;
+    assert_false(planning_try(&p, scenario, platform, 1, &err));
+    assert_null(p.plan);
+    assert_string_equal(err.text, expected);
+    assert_int_equal(err.code, EXIT_USAGE);
+    planning_reset(&p);
+}
+
+static void test_more_events_than_a_plan_may_hold_are_refused(void **state)
+{
+    (void)state;
+    assert_refused(SCENARIO("\"stream\":[{\"event\":\"product.created\"},{\"event\":\"product.updated\","
+                            "\"entities\":1000000,\"times\":11}]"),
+                   PLATFORM_AEP, "tests/plan: stream[1]: more than 10000000 events");
+    assert_int_equal(PLAN_EVENTS_MAX, 10000000);
+}
+
+static void test_an_event_that_the_platform_lacks_is_refused(void **state)
+{
+    (void)state;
+    assert_refused(SCENARIO("\"platforms\":[\"aep\"],\"stream\":[{\"event\":"
+                            "\"com.akeneo.pim.v1.asset.created\"}]"),
+                   PLATFORM_EVENTS_API,
+                   "tests/plan: stream[0]: events-api has no event \"com.akeneo.pim.v1.asset.created\"");
+}
+
+static void write_file(const char *folder, const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* A folder whose catalogue hides the built-in one, and has no models. */
+static void test_a_catalogue_without_models_makes_no_models(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"fixtures/catalog/garden_tools.json", "fixtures/catalog/shoes.json",
+                                        "fixtures/catalog/tents.json"};
+    char folder[] = "/tmp/pimsim-test-XXXXXX", path[256];
+    assert_non_null(mkdtemp(folder));
+    for (const char *const *sub = (const char *const[]){"fixtures", "fixtures/catalog", NULL}; *sub; sub++) {
+        snprintf(path, sizeof path, "%s/%s", folder, *sub);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    for (size_t i = 0; i < COUNT_OF(files); i++)
+        write_file(folder, files[i], "{\"attributes\":{},\"products\":[],\"product_models\":[]}");
+    struct planning p = planning_of(
+        SCENARIO("\"stream\":[{\"event\":\"product_model.updated\",\"catalog\":true}]"), PLATFORM_AEP, 1);
+    struct data *data;
+    struct plan *plan;
+    struct err err;
+    assert_true(data_open(&data, folder, &err));
+    assert_false(plan_build(&plan, p.scenario, &profile_aep, &p.settings, data, 1, &err));
+    assert_string_equal(err.text, "tests/plan: the catalogue has nothing for product_model.updated");
+    data_close(data);
+    planning_reset(&p);
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        unlink(path);
+    }
+    for (const char *const *sub = (const char *const[]){"fixtures/catalog", "fixtures", "", NULL}; *sub;
+         sub++) {
+        snprintf(path, sizeof path, "%s/%s", folder, *sub);
+        rmdir(path);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plan_is_the_same_for_the_same_seed),
+        cmocka_unit_test(test_plan_differs_by_seed_and_platform),
+        cmocka_unit_test(test_plan_of_another_scenario_has_other_ids),
+        cmocka_unit_test(test_plan_prints_known_lines),
+        cmocka_unit_test(test_plan_hashes_to_a_known_number),
+        cmocka_unit_test(test_plan_orders_ties_by_sequence),
+        cmocka_unit_test(test_plan_order_is_total_whatever_the_faults),
+        cmocka_unit_test(test_shipped_scenarios_have_plans_on_their_platforms),
+        cmocka_unit_test(test_pace_without_rate_is_all_at_once),
+        cmocka_unit_test(test_pace_of_a_rate_is_even),
+        cmocka_unit_test(test_pace_of_batches_is_even_over_requests),
+        cmocka_unit_test(test_pace_top_is_the_platforms),
+        cmocka_unit_test(test_pace_ramps_from_a_tenth_to_the_rate),
+        cmocka_unit_test(test_steps_speak_of_the_same_entities_until_they_want_new_ones),
+        cmocka_unit_test(test_star_is_every_type_that_the_platform_has),
+        cmocka_unit_test(test_reachability_is_checked_where_the_stream_says),
+        cmocka_unit_test(test_a_million_entities_have_names_of_their_own),
+        cmocka_unit_test(test_every_fault_strikes_its_share),
+        cmocka_unit_test(test_bursts_and_swaps_strike_about_their_share),
+        cmocka_unit_test(test_faults_strike_all_along_the_stream),
+        cmocka_unit_test(test_faults_strike_every_entity_sooner_or_later),
+        cmocka_unit_test(test_no_event_is_struck_by_two_faults),
+        cmocka_unit_test(test_the_second_fault_has_what_the_first_left),
+        cmocka_unit_test(test_variants_take_turns),
+        cmocka_unit_test(test_items_know_which_fault_struck_them),
+        cmocka_unit_test(test_a_duplicate_is_its_event_again_after_a_while),
+        cmocka_unit_test(test_dropped_events_never_come),
+        cmocka_unit_test(test_all_events_may_be_dropped),
+        cmocka_unit_test(test_reorder_really_changes_the_order),
+        cmocka_unit_test(test_delayed_events_come_late),
+        cmocka_unit_test(test_bursts_are_held_back_until_the_last_has_happened),
+        cmocka_unit_test(test_tampered_copies_come_after_the_honest_request),
+        cmocka_unit_test(test_events_tell_when_their_entity_was_changed),
+        cmocka_unit_test(test_catalogue_events_take_turns_with_its_items),
+        cmocka_unit_test(test_more_events_than_a_plan_may_hold_are_refused),
+        cmocka_unit_test(test_an_event_that_the_platform_lacks_is_refused),
+        cmocka_unit_test(test_a_catalogue_without_models_makes_no_models),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
