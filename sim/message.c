@@ -10,7 +10,8 @@
 #define LARGE_BODY_BYTES (1u << 20) /* form/large: ten full products get there */
 #define DEEP_LEVELS      10000
 #define OVER_LONG_DIGITS 4096
-#define STALE_S          3600 /* far outside any window that a receiver may allow */
+#define AHEAD_US         2000000 /* what a receiver with a narrow window takes for the future */
+#define STALE_S          3600    /* far outside any window that a receiver may allow */
 
 struct composer {
     const struct profile *profile;
@@ -421,12 +422,37 @@ void message_sign(struct composer *c, struct message *message, enum fault_varian
         tamper(c, message);
 }
 
+/* Mistakes about the headers around the signature: each request is rightly signed, for such a connector. */
+static bool sign_otherwise(struct composer *c, struct message *message, enum sign_mistake mistake,
+                           int64_t wall_us)
+{
+    const struct profile *own = c->profile;
+    struct signature primary = {.present = true}, none = {.present = false};
+    char moment[24];
+    format_timestamp(wall_us, moment);
+    if (mistake == MISTAKE_OTHER_HEADERS)
+        c->profile = profile_get(own->id == PLATFORM_AEP ? PLATFORM_EVENTS_API : PLATFORM_AEP);
+    else if (!own->timestamp_header)
+        return false;
+    else if (mistake == MISTAKE_TIMESTAMP_MS)
+        snprintf(moment, sizeof moment, "%lld", (long long)(wall_us / 1000));
+    else
+        format_timestamp(wall_us + AHEAD_US, moment);
+    sign_request(c->primary, c->profile->scheme, moment, buf_span(&message->body), primary.text);
+    put_headers(c, message, moment, &primary, &none);
+    c->profile = own;
+    return true;
+}
+
 bool message_sign_mistaken(struct composer *c, struct message *message, enum sign_mistake mistake,
                            int64_t wall_us)
 {
     struct signature primary = {.present = true}, none = {.present = false};
     char moment[24];
     format_timestamp(wall_us, moment);
+    if (mistake == MISTAKE_OTHER_HEADERS || mistake == MISTAKE_TIMESTAMP_MS ||
+        mistake == MISTAKE_TIMESTAMP_AHEAD)
+        return sign_otherwise(c, message, mistake, wall_us);
     bool applies =
         sign_mistaken(mistake, c->profile->scheme, c->settings.secret, c->settings.secret_secondary, moment,
                       buf_span(&message->body), primary.text);

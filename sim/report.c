@@ -211,14 +211,13 @@ static void put_evidence(struct page *page, const struct finding *f)
     }
     if (f->failed > f->evidence_count && f->evidence_count)
         buf_printf(page->out, "    and %llu more\n", (unsigned long long)(f->failed - f->evidence_count));
-    put_labelled(page, 4, 5, "fix", f->rule->fix);
+    put_labelled(page, 4, 5, "fix", f->fix);
 }
 
-static void put_finding(struct page *page, const struct finding *f)
+static void put_failure(struct page *page, const struct finding *f)
 {
-    bool failed = f->verdict == VERDICT_FAIL;
     buf_putc(page->out, '\n');
-    put_styled(page, failed ? RED : YELLOW, failed ? "FAIL" : "INCONCLUSIVE");
+    put_styled(page, RED, "FAIL");
     buf_puts(page->out, "  ");
     put_styled(page, BOLD, f->rule->id);
     buf_printf(page->out, "  %s", level_names[f->rule->level]);
@@ -226,20 +225,47 @@ static void put_finding(struct page *page, const struct finding *f)
         buf_puts(page->out, "  ");
         put_visible(page->out, f->scenario);
     }
-    if (failed && f->judged)
+    if (f->judged)
         buf_printf(page->out, "  %llu of %llu", (unsigned long long)f->failed, (unsigned long long)f->judged);
     buf_puts(page->out, "\n    ");
     put_paragraph(page, 4, f->reason);
-    if (failed)
-        put_evidence(page, f);
+    put_evidence(page, f);
 }
 
-static void put_findings(struct page *page, const struct judgement *j, enum verdict verdict)
+static void put_failures(struct page *page, const struct judgement *j)
 {
     for (enum level level = LEVEL_MUST; level <= LEVEL_SHOULD; level++)
         for (size_t i = 0; i < j->finding_count; i++)
-            if (j->findings[i].verdict == verdict && j->findings[i].rule->level == level)
-                put_finding(page, &j->findings[i]);
+            if (j->findings[i].verdict == VERDICT_FAIL && j->findings[i].rule->level == level)
+                put_failure(page, &j->findings[i]);
+}
+
+static bool is_open(const struct finding *f, const char *reason)
+{
+    return f->verdict == VERDICT_INCONCLUSIVE && (!reason || strcmp(f->reason, reason) == 0);
+}
+
+/* What could not be told, and why: one cause has often many effects, so rules are told together by reason. */
+static void put_inconclusive(struct page *page, const struct judgement *j, struct buf *line)
+{
+    for (size_t i = 0; i < j->finding_count; i++) {
+        const char *reason = j->findings[i].reason;
+        bool told = !is_open(&j->findings[i], NULL);
+        for (size_t k = 0; k < i && !told; k++)
+            told = is_open(&j->findings[k], reason);
+        if (told)
+            continue;
+        buf_clear(line);
+        for (size_t k = i; k < j->finding_count; k++)
+            if (is_open(&j->findings[k], reason))
+                buf_printf(line, "%s%s", k > i ? ", " : "", j->findings[k].rule->id);
+        buf_putc(page->out, '\n');
+        put_styled(page, YELLOW, "INCONCLUSIVE");
+        buf_puts(page->out, "  ");
+        put_paragraph(page, 14, buf_text(line));
+        buf_puts(page->out, "    ");
+        put_paragraph(page, 4, reason);
+    }
 }
 
 static void put_categories(struct page *page, const struct judgement *j)
@@ -349,8 +375,8 @@ void report_text(const struct judgement *j, const struct report_options *options
             buf_puts(out, "    ");
             put_paragraph(&page, 4, open_end(j));
         }
-        put_findings(&page, j, VERDICT_FAIL);
-        put_findings(&page, j, VERDICT_INCONCLUSIVE);
+        put_failures(&page, j);
+        put_inconclusive(&page, j, &line);
         if (options->verbose > 0)
             put_rules(&page, j);
         put_categories(&page, j);
@@ -413,7 +439,7 @@ static void json_finding(struct json_writer *w, const struct finding *f)
         json_close(w, '}');
     }
     json_close(w, ']');
-    json_put(w, "fix", f->rule->fix);
+    json_put(w, "fix", f->fix);
     json_put_u64(w, "judged", f->judged);
     json_put_u64(w, "failed", f->failed);
     json_latency(w, &f->ack);
@@ -648,7 +674,7 @@ static void tap_details(struct page *page, const struct finding *f)
         yaml(page, "      expected: ", e->expected);
         yaml(page, "      came: ", e->came);
     }
-    yaml(page, "  fix: ", f->rule->fix);
+    yaml(page, "  fix: ", f->fix);
     buf_puts(page->out, "  ...\n");
 }
 

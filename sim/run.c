@@ -15,7 +15,8 @@
 #include "sign.h"
 
 /* A scenario is given up after so many requests in a row without an answer, or after fewer that took many
- * deadlines; the run, after so many scenarios in a row, or after one when there was never an answer. */
+ * deadlines, or after so many timeouts altogether: more would tell no more. The run is given up after so many
+ * scenarios in a row without any answer, or after one when there was never an answer. */
 #define SILENT_MAX           30
 #define SILENT_MIN           4
 #define SILENT_DEADLINES_MAX 4
@@ -35,7 +36,9 @@ struct flight {
     bool diagnosis;
 };
 
-/* What a diagnosis starts from: a valid delivery that was refused. */
+/* What a diagnosis starts from: a valid delivery that was refused. Those with 401 or 403 say that it is about
+ * the signature, and come first; but some connectors answer 400, or throw. */
+enum { REFUSED_PLAIN, REFUSED_BYTES, REFUSED_OTHERWISE, REFUSED_COUNT };
 struct refused {
     bool seen, done;
     struct delivery delivery;
@@ -58,7 +61,7 @@ struct run {
     bool done;                  /* what the loop is to wait for has happened */
     struct err err;
     bool failed; /* err is set: stop */
-    struct refused refused_plain, refused_bytes;
+    struct refused refused[REFUSED_COUNT];
 
     /* the scenario that is being played */
     struct plan *plan;
@@ -66,9 +69,9 @@ struct run {
     struct vclock clock;
     int64_t wall_start_us;
     struct loop_timer timer;
-    uint32_t silent_in_row, answers;
+    uint32_t silent_in_row, timeouts, answers;
     uint64_t silent_since_us; /* when the first of those was sent */
-    bool given_up;
+    bool given_up, answered;
     uint64_t drawn_us; /* when the progress bar was last drawn */
 };
 
@@ -238,7 +241,10 @@ static void print_line(const struct run *run, uint64_t took_us)
 {
     if (run->options->progress == PROGRESS_LINES)
         fprintf(stderr, "%-28s %6u requests %8.1f s%s\n", run->plan->scenario->name, run->answers,
-                (double)took_us / 1e6, run->given_up ? "  given up: no answers" : "");
+                (double)took_us / 1e6,
+                !run->given_up  ? ""
+                : run->answered ? "  given up: too few answers"
+                                : "  given up: no answers");
 }
 
 /* ---- flights ------------------------------------------------------------------------------ */
@@ -304,11 +310,12 @@ static bool fell_silent(const struct run *run)
 static void note_silence(struct run *run, const struct answer *a)
 {
     if (a->outcome == OUTCOME_ANSWERED) {
-        run->ever_answered = true;
+        run->ever_answered = run->answered = true;
         run->silent_in_row = 0;
     } else if (a->outcome != OUTCOME_GAVE_UP && !run->unsendable) {
         if (run->silent_in_row++ == 0)
             run->silent_since_us = a->started_us;
+        run->timeouts += a->outcome == OUTCOME_TIMEOUT;
         snprintf(run->why, sizeof run->why, "%s%s%s", outcome_sentence(a->outcome), *a->detail ? ": " : "",
                  a->detail);
     }
@@ -316,19 +323,22 @@ static void note_silence(struct run *run, const struct answer *a)
     /* A connector that is not there is told by its first answer; one that fell silent, by many. */
     run->absent = !run->ever_answered &&
                   (run->unsendable || a->outcome == OUTCOME_REFUSED || a->outcome == OUTCOME_TLS);
-    if (run->absent || run->unsendable || fell_silent(run))
+    if (run->absent || run->unsendable || fell_silent(run) || run->timeouts >= SILENT_MAX)
         run->given_up = true;
 }
 
-/* Remember a valid delivery that was refused with 401 or 403: its signature may be what was wrong. */
+/* Remember a valid delivery that was refused: its signature may be what was wrong. */
 static void note_refusal(struct run *run, const struct flight *f, const struct answer *a)
 {
     const struct plan_item *item = &run->plan->items[f->delivery.first];
     bool bytes = variant_get(item->variant)->fault == FAULT_BYTES;
-    struct refused *refused = bytes ? &run->refused_bytes : &run->refused_plain;
+    bool unauthorised = a->status == 401 || a->status == 403;
+    struct refused *refused = &run->refused[bytes          ? REFUSED_BYTES
+                                            : unauthorised ? REFUSED_PLAIN
+                                                           : REFUSED_OTHERWISE];
     if (item->source == PLAN_REACHABILITY || (item->variant != VARIANT_NONE && !bytes))
         return;
-    if (a->outcome == OUTCOME_ANSWERED && (a->status == 401 || a->status == 403) && !refused->seen) {
+    if (a->outcome == OUTCOME_ANSWERED && a->status >= 400 && a->status != 429 && !refused->seen) {
         refused->seen = true;
         refused->delivery = f->delivery;
     }
@@ -459,16 +469,17 @@ static bool play(struct run *run, const struct scenario *scenario, struct err *e
         return false;
     run->platform = platform_new(run->plan);
     run->wall_start_us = clock_wall_us();
-    run->silent_in_row = run->answers = 0;
-    run->given_up = run->done = false;
-    run->refused_plain.seen = run->refused_bytes.seen = false;
+    run->silent_in_row = run->timeouts = run->answers = 0;
+    run->given_up = run->done = run->answered = false;
+    for (int i = 0; i < REFUSED_COUNT; i++)
+        run->refused[i].seen = false;
     record_scenario(run);
     vclock_init(&run->clock, o->speed);
     pump(run);
     bool ok = wait_done(run, err);
     loop_timer_stop(run->loop, &run->timer);
-    if (ok && !run->given_up)
-        ok = diagnose(run, &run->refused_plain, err) && diagnose(run, &run->refused_bytes, err);
+    for (int i = 0; i < REFUSED_COUNT && ok && !run->given_up; i++)
+        ok = diagnose(run, &run->refused[i], err);
     draw_bar(run, true);
     print_line(run, clock_mono_us() - from_us);
     if (!loop_interrupted(run->loop))
@@ -493,7 +504,7 @@ static bool play_all(struct run *run, const struct suite *suite, enum run_end *e
             }
             if (run->unsendable && run->ever_answered)
                 return err_env(err, "%s: %s", run->options->deliver.url, run->why);
-            run->given_up_in_row = run->given_up ? run->given_up_in_row + 1 : 0;
+            run->given_up_in_row = run->given_up && !run->answered ? run->given_up_in_row + 1 : 0;
             if (run->absent)
                 *end = RUN_UNREACHABLE;
             else if (run->given_up_in_row == GIVEN_UP_MAX || (run->given_up && !run->ever_answered))

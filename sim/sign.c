@@ -296,10 +296,18 @@ bool sign_mistake_find(const char *name, enum sign_mistake *mistake)
     return false;
 }
 
+bool sign_mistake_is_spelling(enum sign_mistake mistake)
+{
+    return mistake == MISTAKE_RESERIALISED || mistake == MISTAKE_RESERIALISED_PHP ||
+           mistake == MISTAKE_RESERIALISED_PYTHON;
+}
+
 static bool put_mistaken_key(enum sign_mistake mistake, struct span secret, struct span secondary,
                              struct buf *key)
 {
     switch (mistake) {
+    case MISTAKE_SECRET_EMPTY:
+        return true;
     case MISTAKE_SECRET_TRIMMED:
         return put_trimmed(key, secret);
     case MISTAKE_SECRET_HEX:

@@ -42,6 +42,7 @@ const char *sign_mistake_name(enum sign_mistake mistake);
 const char *sign_mistake_sentence(enum sign_mistake mistake);
 const char *sign_mistake_fix(enum sign_mistake mistake);
 bool sign_mistake_find(const char *name, enum sign_mistake *mistake);
+bool sign_mistake_is_spelling(enum sign_mistake mistake); /* it depends on how the body's JSON is spelled */
 
 /* The signature that a connector with this mistake expects. secondary may be empty. False when the
  * mistake does not apply: another platform's, no secondary secret, a body that is not JSON, or a

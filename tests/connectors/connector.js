@@ -27,10 +27,11 @@ const BREAKS = {
   'cached': 'remembers good signatures, to save time',
   'empty-secret-too': 'also tries the secret of a tenant that has none',
   'primary-only': 'knows of no secondary signature',
-  'other-headers': "reads the other platform's headers",
+  'other-platform': 'was made for the other platform',
   'no-clock': 'never looks at the timestamp',
   'clock-ms': 'compares the timestamp, in seconds, with Date.now(), in milliseconds',
   'clock-narrow': 'allows no clock but its own: a timestamp in the past is too old',
+  'clock-second': 'wants the timestamp to be of the very second that it is itself',
   'refuses-400': 'answers 400, not 401, to wrong signatures: as good',
   'refuses-500': 'throws new Error("bad signature")',
   'refuses-200': 'answers 200 {"error": …} to wrong signatures',
@@ -69,10 +70,11 @@ const BREAKS = {
 };
 
 const { PORT = '3000', PLATFORM = 'aep', BREAK = '' } = process.env;
-const eventsApi = PLATFORM === 'events-api';
-const broken = (...names) => names.includes(BREAK);
+const breaks = BREAK.split('+'); // BREAK=no-dot+refuses-400 is broken in both ways
+const broken = (...names) => names.some(name => breaks.includes(name));
+const eventsApi = (PLATFORM === 'events-api') !== broken('other-platform');
 if (BREAK === 'list') { console.log(Object.keys(BREAKS).join('\n')); process.exit(); }
-if (BREAK && !(BREAK in BREAKS)) { console.error(`BREAK=${BREAK}?`); process.exit(2); }
+if (BREAK && !breaks.every(name => name in BREAKS)) { console.error(`BREAK=${BREAK}?`); process.exit(2); }
 
 const secret = {
   'secret-newline': process.env.SECRET + '\n',
@@ -103,8 +105,7 @@ function same(given, wanted) {
 const goodSignatures = new Set();
 
 function verify(headers, body) {
-  const own = eventsApi !== broken('other-headers');
-  const given = own ? [headers['x-akeneo-request-signature']]
+  const given = eventsApi ? [headers['x-akeneo-request-signature']]
     : [headers['x-akeneo-signature-primary'], headers['x-akeneo-signature-secondary']];
   if (broken('primary-only')) given.length = 1;
   if (broken('accepts-all')) return true;
@@ -121,6 +122,7 @@ function verify(headers, body) {
 function fresh(timestamp) {
   if (broken('clock-ms')) return Math.abs(Date.now() - timestamp) < 300_000;
   const age = Date.now() / 1000 - timestamp;
+  if (broken('clock-second')) return Math.floor(Date.now() / 1000) === Number(timestamp);
   return broken('clock-narrow') ? age <= 0 : Math.abs(age) < 300;
 }
 
