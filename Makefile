@@ -69,8 +69,9 @@ matrix: $(PROGRAM)
 
 ## make fuzz         fuzz the readers for FUZZ_SECONDS each (clang's libFuzzer)
 FUZZ_SECONDS ?= 30
-fuzz: deps-lint
-	FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz.sh
+fuzz: deps-build deps-lint
+	$(MAKE) all
+	FUZZ_SECONDS=$(FUZZ_SECONDS) MAKE="$(MAKE)" sh tests/fuzz.sh
 
 ## make bench        speed, as ratios within one run
 bench: $(PROGRAM) $(BENCHES)

@@ -168,7 +168,8 @@ def bodies_of(play, *args):
     """What a server receives, without the moments of the day."""
     with sound() as server:
         assert play(server.url, *args, *PATIENT).code == 0
-    return sorted(re.sub(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z|[+]00:00|[.]0{6})", b"NOW", r.body) for r in server.requests)
+    moment = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.]\d+)?(Z|[+]00:00)?"
+    return sorted(re.sub(moment, b"NOW", r.body) for r in server.requests)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
