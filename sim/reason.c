@@ -159,9 +159,12 @@ static const struct attempt *diagnosis(const struct transcript *t, enum rule_id 
         bool of_body = a->mistake >= MISTAKE_RESERIALISED && a->mistake <= MISTAKE_RESERIALISED_PYTHON;
         if (a->kind != KIND_DIAGNOSIS || !attempt_acknowledged(a) || (signature_taken && !of_body))
             continue;
-        if (found && found->mistake != a->mistake && !of_body)
+        if (a->mistake == MISTAKE_OTHER_HEADERS && found)
+            continue; /* made for both platforms: the other mistake explains more */
+        bool weak = found && found->mistake == MISTAKE_OTHER_HEADERS;
+        if (found && !weak && found->mistake != a->mistake && !of_body)
             return NULL;
-        if (!found)
+        if (!found || weak)
             found = a;
     }
     return found;

@@ -104,8 +104,7 @@ static struct judgement *sample_init(struct sample *s)
                                       .duration_us = 3200000,
                                       .ack = latency};
     for (size_t i = 0; i < FINDINGS; i++)
-        s->findings[i].fix = s->findings[i].rule->fix;
-    return &s->judgement;
+        return &s->judgement;
 }
 
 static void make_status_fail(struct sample *s)
