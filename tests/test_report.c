@@ -103,8 +103,7 @@ static struct judgement *sample_init(struct sample *s)
                                       .bytes = 512000,
                                       .duration_us = 3200000,
                                       .ack = latency};
-    for (size_t i = 0; i < FINDINGS; i++)
-        return &s->judgement;
+    return &s->judgement;
 }
 
 static void make_status_fail(struct sample *s)
