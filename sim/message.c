@@ -31,7 +31,7 @@ bool composer_new(struct composer **composer, const struct profile *profile, con
     bool ok = sign_new(&c->primary, settings->secret, err) &&
               sign_new(&c->other, span_of("a-secret-that-the-connector-was-never-given"), err) &&
               sign_new(&c->empty, span_of(""), err);
-    if (ok && settings->secret_secondary.len)
+    if (ok && profile->secondary_header && settings->secret_secondary.len)
         ok = sign_new(&c->secondary, settings->secret_secondary, err);
     if (!ok) {
         composer_free(c);
