@@ -266,6 +266,7 @@ static void judge_rule(struct owned *owned, enum rule_id rule, bool unchecked, s
     struct tally tally = {.elsewhere = RULE_NONE};
     struct picks picks = {0};
     f->rule = rule_at(rule);
+    f->fix = f->rule->fix;
     if (!(f->rule->platforms & PLATFORM_BIT(t->platform))) {
         f->verdict = VERDICT_NOT_APPLICABLE;
         f->reason = "this platform has nothing of the kind";
@@ -279,6 +280,8 @@ static void judge_rule(struct owned *owned, enum rule_id rule, bool unchecked, s
         reason_failed(t, rule, &tally, unchecked, &text);
         f->verdict = VERDICT_FAIL;
         f->reason = keep(owned, &text);
+        const char *fix = reason_fix(t, rule);
+        f->fix = fix ? fix : f->fix;
         add_evidence(owned, f, rule, &picks);
     } else if (!tally.judged) {
         judge_unseen(owned, rule, &tally, f);

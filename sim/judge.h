@@ -38,6 +38,7 @@ struct finding {
     enum verdict verdict;
     const char *scenario; /* where it was judged; of a failure, the first that failed */
     const char *reason;   /* one sentence; never NULL */
+    const char *fix;      /* the rule's, or a better one where the mistake is known */
     struct evidence evidence[5];
     size_t evidence_count;
     uint64_t judged, failed; /* deliveries that the verdict stands on, and those that failed it */

@@ -208,8 +208,8 @@ void reason_failed(const struct transcript *t, enum rule_id rule, const struct t
     const struct attempt *mistaken = diagnosis(t, rule);
     bool accepted = attempt_acknowledged(tally->first_failed);
     if (mistaken) {
-        buf_printf(text, "your connector %s (it accepted a request that was signed so): %s",
-                   sign_mistake_sentence(mistaken->mistake), sign_mistake_fix(mistaken->mistake));
+        buf_printf(text, "your connector %s (it accepted a request that was signed so)",
+                   sign_mistake_sentence(mistaken->mistake));
         return;
     }
     if (unchecked && accepted && rule == RULE_SIG_FORGED)
@@ -217,6 +217,12 @@ void reason_failed(const struct transcript *t, enum rule_id rule, const struct t
     else if (unchecked && accepted && attempt_expects(tally->first_failed) == EXPECT_REFUSE)
         buf_puts(text, "no signature is checked at all (see sig/forged): ");
     put_counts(t, rule, tally, text);
+}
+
+const char *reason_fix(const struct transcript *t, enum rule_id rule)
+{
+    const struct attempt *mistaken = diagnosis(t, rule);
+    return mistaken ? sign_mistake_fix(mistaken->mistake) : NULL;
 }
 
 /* ---- nothing to say ----------------------------------------------------------------------- */

@@ -26,6 +26,8 @@ void reason_came(const struct transcript *transcript, const struct attempt *atte
 /* Why a rule failed. unchecked: no forged signature of the run was ever refused. */
 void reason_failed(const struct transcript *transcript, enum rule_id rule, const struct tally *tally,
                    bool unchecked, struct buf *text);
+/* What to do about the mistake that a diagnosis of this run found; NULL: none was found. */
+const char *reason_fix(const struct transcript *transcript, enum rule_id rule);
 /* Why nothing can be said although there were attempts. */
 void reason_unseen(const struct transcript *transcript, const struct tally *tally, struct buf *text);
 

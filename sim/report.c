@@ -211,7 +211,7 @@ static void put_evidence(struct page *page, const struct finding *f)
     }
     if (f->failed > f->evidence_count && f->evidence_count)
         buf_printf(page->out, "    and %llu more\n", (unsigned long long)(f->failed - f->evidence_count));
-    put_labelled(page, 4, 5, "fix", f->rule->fix);
+    put_labelled(page, 4, 5, "fix", f->fix);
 }
 
 static void put_failure(struct page *page, const struct finding *f)
@@ -439,7 +439,7 @@ static void json_finding(struct json_writer *w, const struct finding *f)
         json_close(w, '}');
     }
     json_close(w, ']');
-    json_put(w, "fix", f->rule->fix);
+    json_put(w, "fix", f->fix);
     json_put_u64(w, "judged", f->judged);
     json_put_u64(w, "failed", f->failed);
     json_latency(w, &f->ack);
@@ -674,7 +674,7 @@ static void tap_details(struct page *page, const struct finding *f)
         yaml(page, "      expected: ", e->expected);
         yaml(page, "      came: ", e->came);
     }
-    yaml(page, "  fix: ", f->rule->fix);
+    yaml(page, "  fix: ", f->fix);
     buf_puts(page->out, "  ...\n");
 }
 

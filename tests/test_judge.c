@@ -1090,6 +1090,7 @@ static void test_the_mistake_is_named_that_was_accepted(void **state)
     judge(&b);
     expect_only(&b, "sig/valid");
     expect_reason(&b, "sig/valid", "your connector verifies HMAC(timestamp + body) without the dot");
+    assert_string_equal(found(&b, "sig/valid")->fix, "sign the timestamp, a dot and the body");
     assert_int_equal(found(&b, "sig/valid")->judged, 5);
     finish(&b);
 }
