@@ -435,6 +435,12 @@ static void test_a_mistaken_signature_stands_in_for_the_right_one(void **state)
         for (enum sign_mistake mistake = 0; mistake < MISTAKE_COUNT; mistake++) {
             char text[SIGN_MISTAKEN_SIZE];
             put_events(&m, event_of(platform), 1);
+            if (mistake == MISTAKE_OTHER_HEADERS || mistake == MISTAKE_TIMESTAMP_AHEAD ||
+                mistake == MISTAKE_TIMESTAMP_MS) { /* about the headers around a right signature */
+                bool sent = message_sign_mistaken(m.composer, &m.message, mistake, WALL_US);
+                assert_int_equal(sent, mistake == MISTAKE_OTHER_HEADERS || platform == PLATFORM_EVENTS_API);
+                continue;
+            }
             bool applies = sign_mistaken(mistake, profile->scheme, span_of(SECRET), span_of(SECOND), STAMP,
                                          buf_span(&m.message.body), text);
             assert_int_equal(message_sign_mistaken(m.composer, &m.message, mistake, WALL_US), applies);
