@@ -355,10 +355,10 @@ static void put_line(struct message *message, const char *name, const char *valu
     message->header_count++;
 }
 
-static void put_headers(const struct composer *c, struct message *message, const char *timestamp,
-                        const struct signature *primary, const struct signature *secondary)
+static void put_headers(const struct composer *c, const struct profile *p, struct message *message,
+                        const char *timestamp, const struct signature *primary,
+                        const struct signature *secondary)
 {
-    const struct profile *p = c->profile;
     buf_clear(&message->lines);
     message->header_count = 0;
     put_line(message, "Content-Type", c->settings.content_type ? c->settings.content_type : p->content_type);
@@ -417,30 +417,27 @@ void message_sign(struct composer *c, struct message *message, enum fault_varian
     forge(c, variant, moment, body, &primary);
     if (secondary.present)
         forge(c, variant, moment, body, &secondary);
-    put_headers(c, message, moment, &primary, &secondary);
+    put_headers(c, c->profile, message, moment, &primary, &secondary);
     if (variant == VARIANT_FORGE_TAMPERED)
         tamper(c, message);
 }
 
 /* Mistakes about the headers around the signature: each request is rightly signed, for such a connector. */
-static bool sign_otherwise(struct composer *c, struct message *message, enum sign_mistake mistake,
+static bool sign_otherwise(const struct composer *c, struct message *message, enum sign_mistake mistake,
                            int64_t wall_us)
 {
-    const struct profile *own = c->profile;
+    const struct profile *p = c->profile;
     struct signature primary = {.present = true}, none = {.present = false};
     char moment[24];
-    format_timestamp(wall_us, moment);
-    if (mistake == MISTAKE_OTHER_HEADERS)
-        c->profile = profile_get(own->id == PLATFORM_AEP ? PLATFORM_EVENTS_API : PLATFORM_AEP);
-    else if (!own->timestamp_header)
-        return false;
-    else if (mistake == MISTAKE_TIMESTAMP_MS)
+    format_timestamp(mistake == MISTAKE_TIMESTAMP_AHEAD ? wall_us + AHEAD_US : wall_us, moment);
+    if (mistake == MISTAKE_TIMESTAMP_MS)
         snprintf(moment, sizeof moment, "%lld", (long long)(wall_us / 1000));
-    else
-        format_timestamp(wall_us + AHEAD_US, moment);
-    sign_request(c->primary, c->profile->scheme, moment, buf_span(&message->body), primary.text);
-    put_headers(c, message, moment, &primary, &none);
-    c->profile = own;
+    if (mistake == MISTAKE_OTHER_HEADERS)
+        p = profile_get(p->id == PLATFORM_AEP ? PLATFORM_EVENTS_API : PLATFORM_AEP);
+    else if (!p->timestamp_header)
+        return false;
+    sign_request(c->primary, p->scheme, moment, buf_span(&message->body), primary.text);
+    put_headers(c, p, message, moment, &primary, &none);
     return true;
 }
 
@@ -457,7 +454,7 @@ bool message_sign_mistaken(struct composer *c, struct message *message, enum sig
         sign_mistaken(mistake, c->profile->scheme, c->settings.secret, c->settings.secret_secondary, moment,
                       buf_span(&message->body), primary.text);
     if (applies)
-        put_headers(c, message, moment, &primary, &none);
+        put_headers(c, c->profile, message, moment, &primary, &none);
     return applies;
 }
 

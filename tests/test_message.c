@@ -443,6 +443,10 @@ static void test_a_mistaken_signature_stands_in_for_the_right_one(void **state)
             }
             bool applies = sign_mistaken(mistake, profile->scheme, span_of(SECRET), span_of(SECOND), STAMP,
                                          buf_span(&m.message.body), text);
+            bool about_headers = mistake == MISTAKE_OTHER_HEADERS || mistake == MISTAKE_TIMESTAMP_AHEAD ||
+                                 mistake == MISTAKE_TIMESTAMP_MS;
+            if (about_headers) /* see below */
+                continue;
             assert_int_equal(message_sign_mistaken(m.composer, &m.message, mistake, WALL_US), applies);
             if (!applies)
                 continue;
@@ -456,6 +460,55 @@ static void test_a_mistaken_signature_stands_in_for_the_right_one(void **state)
         assert_true(applied >= 7);
         reset(&m);
     }
+}
+
+static void test_a_connector_for_the_other_platform_is_sent_its_headers(void **state)
+{
+    (void)state;
+    struct made m = made_for(PLATFORM_EVENTS_API, false);
+    put_events(&m, EVENT, 1);
+    assert_true(message_sign_mistaken(m.composer, &m.message, MISTAKE_OTHER_HEADERS, WALL_US));
+    ASSERT_HEADERS(
+        &m, "Content-Type: application/json", "User-Agent: akeneo/event-platform",
+        "X-AKENEO-SIGNATURE-PRIMARY: 5eac1e3cb48280b6e5d691ee270ba2c3bd7a4975afd26e7a013a1801cc9c8836",
+        "X-AKENEO-SIGNATURE-ALGORITHM: HmacSHA256");
+    assert_string_equal(body_of(&m), REQUEST);
+    make(&m, VARIANT_NONE); /* and only that one */
+    assert_header(&m, "the next", "X-Akeneo-Request-Signature", EVENT_HEX);
+    reset(&m);
+    m = made_for(PLATFORM_AEP, true);
+    put_events(&m, CLOUD_EVENT, 1);
+    assert_true(message_sign_mistaken(m.composer, &m.message, MISTAKE_OTHER_HEADERS, WALL_US));
+    ASSERT_HEADERS(
+        &m, "Content-Type: application/json", "User-Agent: AkeneoPIM/7.0",
+        "X-Akeneo-Request-Signature: ac312baccc19b5fc5372b18716a98abc363c8aa7f4b368e4ee1deb544ada7fc2",
+        "X-Akeneo-Request-Timestamp: " STAMP);
+    reset(&m);
+}
+
+static void test_connectors_with_other_clocks_are_sent_their_time(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sign_mistake mistake;
+        const char *timestamp, *signature;
+    } cases[] = {
+        {MISTAKE_TIMESTAMP_AHEAD, "1769850841",
+         "1eee25b80f1697b0a6c5f3e2e167a3e7635b8f28390d880f1fbaeedf399f5b91"},
+        {MISTAKE_TIMESTAMP_MS, "1769850839123",
+         "34799d2d007a33967d6c0029a3092b617fac30ad37105f903bfec13da186d0b1"},
+    };
+    struct made m = made_for(PLATFORM_EVENTS_API, false), aep = made_for(PLATFORM_AEP, false);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        put_events(&m, EVENT, 1);
+        put_events(&aep, CLOUD_EVENT, 1);
+        assert_true(message_sign_mistaken(m.composer, &m.message, cases[i].mistake, WALL_US));
+        assert_header(&m, "another clock", "X-Akeneo-Request-Timestamp", cases[i].timestamp);
+        assert_header(&m, "another clock", "X-Akeneo-Request-Signature", cases[i].signature);
+        assert_false(message_sign_mistaken(aep.composer, &aep.message, cases[i].mistake, WALL_US));
+    }
+    reset(&m);
+    reset(&aep);
 }
 
 /* ---- spoiled bodies ------------------------------------------------------------------------------------ */
@@ -859,6 +912,8 @@ int main(void)
         cmocka_unit_test(test_tampering_changes_one_digit_of_the_event_id),
         cmocka_unit_test(test_tampering_changes_even_a_body_without_an_event_id),
         cmocka_unit_test(test_a_mistaken_signature_stands_in_for_the_right_one),
+        cmocka_unit_test(test_a_connector_for_the_other_platform_is_sent_its_headers),
+        cmocka_unit_test(test_connectors_with_other_clocks_are_sent_their_time),
         cmocka_unit_test(test_every_fixture_is_spoiled_as_its_variant_says),
         cmocka_unit_test(test_every_catalogue_item_is_spoiled_as_its_variant_says),
         cmocka_unit_test(test_respelled_bodies_are_these),
