@@ -98,7 +98,7 @@ static void record_run(struct run *run)
     json_put_bytes(w, "url", buf_span(&url));
     json_put_u64(w, "seed", o->seed);
     json_put_u64(w, "deadline_us", o->deliver.deadline_us);
-    json_put_i64(w, "started_us", clock_wall_us());
+    json_put_i64(w, "started_us", clock_wall_us() - (int64_t)(clock_mono_us() - run->started_us));
     json_put(w, "command", o->command);
     journal_end(run->journal);
     buf_reset(&url);
@@ -223,8 +223,10 @@ static void flush_journal(void *arg)
 static void draw_bar(struct run *run, bool last)
 {
     enum { WIDTH = 30 };
+    if (run->options->progress != PROGRESS_BAR)
+        return;
     uint64_t now_us = clock_mono_us();
-    if (run->options->progress != PROGRESS_BAR || (!last && now_us - run->drawn_us < 100000))
+    if (!last && now_us - run->drawn_us < 100000)
         return;
     run->drawn_us = now_us;
     size_t total = run->plan->count ? run->plan->count : 1;
