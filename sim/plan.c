@@ -310,6 +310,25 @@ static void remove_dropped(struct plan *plan)
     plan->count = kept;
 }
 
+/* The stream was laid out in order: only what a fault touched can be out of place. That alone is sorted, and
+ * merged with the rest. */
+static void sort_items(struct plan *plan)
+{
+    struct plan_item *items = plan->items, *touched = mem_alloc(plan->count * sizeof *touched);
+    size_t in_place = 0, touched_count = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        if (items[i].variant == VARIANT_NONE)
+            items[in_place++] = items[i];
+        else
+            touched[touched_count++] = items[i];
+    qsort(touched, touched_count, sizeof *touched, by_time);
+    for (size_t to = plan->count; touched_count;) {
+        bool later = in_place && by_time(&items[in_place - 1], &touched[touched_count - 1]) > 0;
+        items[--to] = later ? items[--in_place] : touched[--touched_count];
+    }
+    free(touched);
+}
+
 /* ---- the whole ---------------------------------------------------------------------------- */
 
 static bool load_catalog(struct builder *b, struct err *err)
@@ -341,7 +360,7 @@ static bool build(struct builder *b, struct err *err)
     for (size_t i = 0; i < s->fault_count; i++)
         apply_fault(plan, stream_count, &s->faults[i], (uint8_t)i);
     remove_dropped(plan);
-    qsort(plan->items, plan->count, sizeof *plan->items, by_time);
+    sort_items(plan);
     return true;
 }
 

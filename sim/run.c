@@ -22,6 +22,10 @@
 #define SILENT_DEADLINES_MAX 4
 #define GIVEN_UP_MAX         2
 
+/* We wake before a request is due, and make it: a request is ready when its moment comes, and nothing that
+ * takes time lies between. Short enough that an answer that comes meanwhile is not measured wrong. */
+#define AHEAD_US 150
+
 #define KNOCK_EVERY_US 20000
 
 /* A request on its way. Flights are kept for the next one: their buffers are warm. */
@@ -33,6 +37,7 @@ struct flight {
     uint32_t number; /* in the journal */
     struct delivery delivery;
     uint64_t scheduled_us; /* real, clock_mono_us */
+    uint64_t sent_us;      /* the same */
     bool diagnosis;
 };
 
@@ -81,6 +86,11 @@ static void fail(struct run *run)
     run->done = true;
 }
 
+static unsigned speed_of(const struct run *run)
+{
+    return run->options->speed ? run->options->speed : 1;
+}
+
 /* ---- the journal -------------------------------------------------------------------------- */
 
 static const char *const end_names[] = {"complete", "interrupted", "unreachable", "given-up"};
@@ -98,7 +108,7 @@ static void record_run(struct run *run)
     json_put_bytes(w, "url", buf_span(&url));
     json_put_u64(w, "seed", o->seed);
     json_put_u64(w, "deadline_us", o->deliver.deadline_us);
-    json_put_i64(w, "started_us", clock_wall_us());
+    json_put_i64(w, "started_us", clock_wall_us() - (int64_t)(clock_mono_us() - run->started_us));
     json_put(w, "command", o->command);
     journal_end(run->journal);
     buf_reset(&url);
@@ -144,7 +154,7 @@ static void record_send(struct run *run, const struct flight *f, const char *mis
     json_put_u64(w, "delivery", f->number);
     json_put(w, "kind", kinds[reachability ? 1 : f->diagnosis ? 2 : 0]);
     json_put_u64(w, "attempt", f->delivery.attempt);
-    json_put_u64(w, "at_us", clock_mono_us() - run->started_us);
+    json_put_u64(w, "at_us", f->sent_us - run->started_us);
     json_put_u64(w, "scheduled_us",
                  f->scheduled_us > run->started_us ? f->scheduled_us - run->started_us : 0);
     json_put_u64(w, "events", reachability ? 0 : f->delivery.count);
@@ -223,8 +233,10 @@ static void flush_journal(void *arg)
 static void draw_bar(struct run *run, bool last)
 {
     enum { WIDTH = 30 };
+    if (run->options->progress != PROGRESS_BAR)
+        return;
     uint64_t now_us = clock_mono_us();
-    if (run->options->progress != PROGRESS_BAR || (!last && now_us - run->drawn_us < 100000))
+    if (!last && now_us - run->drawn_us < 100000)
         return;
     run->drawn_us = now_us;
     size_t total = run->plan->count ? run->plan->count : 1;
@@ -344,7 +356,7 @@ static void note_refusal(struct run *run, const struct flight *f, const struct a
     }
 }
 
-static void pump(void *arg);
+static void pump(struct run *run, uint64_t ahead_us);
 
 static void on_answer(void *arg, const struct answer *answer)
 {
@@ -362,7 +374,18 @@ static void on_answer(void *arg, const struct answer *answer)
     bool diagnosis = f->diagnosis;
     flight_give(run, f);
     if (!diagnosis)
-        pump(run);
+        pump(run, 0);
+}
+
+/* Sent, then recorded: nothing is answered before we are back in the loop, and the moment of sending is the
+ * one that others measure. */
+static bool hand_over(struct run *run, struct flight *f, const struct wire *wire, const char *mistake,
+                      struct err *err)
+{
+    f->sent_us = clock_mono_us();
+    bool ok = deliver_send(run->deliver, &f->message, wire, on_answer, f, err);
+    record_send(run, f, mistake);
+    return ok;
 }
 
 static void send_delivery(struct run *run, const struct delivery *delivery)
@@ -382,18 +405,20 @@ static void send_delivery(struct run *run, const struct delivery *delivery)
         }
         message_sign(run->composer, &f->message, item->variant, clock_wall_us());
     }
-    uint64_t behind_us = vclock_now_us(&run->clock) - delivery->scheduled_us;
-    f->scheduled_us = clock_mono_us() - behind_us / (run->options->speed ? run->options->speed : 1);
     struct wire wire = wire_of(run, item);
-    record_send(run, f, NULL);
-    if (!deliver_send(run->deliver, &f->message, &wire, on_answer, f, &run->err))
+    while (vclock_now_us(&run->clock) < delivery->scheduled_us) /* for AHEAD_US at most */
+        continue;
+    uint64_t behind_us = vclock_now_us(&run->clock) - delivery->scheduled_us;
+    f->scheduled_us = clock_mono_us() - behind_us / speed_of(run);
+    if (!hand_over(run, f, &wire, NULL, &run->err))
         fail(run);
 }
 
-/* Send what is due; wait, or jump, to what is due next. */
-static void pump(void *arg)
+static void on_due(void *arg);
+
+/* Send what is due; wait, or jump, to what is due next. The first may be due in ahead_us. */
+static void pump(struct run *run, uint64_t ahead_us)
 {
-    struct run *run = arg;
     struct delivery delivery;
     while (!run->failed && !run->given_up) {
         uint64_t now_us = vclock_now_us(&run->clock);
@@ -403,17 +428,24 @@ static void pump(void *arg)
         if (due_us > now_us && platform_in_flight(run->platform) == 0)
             vclock_jump(&run->clock, due_us);
         now_us = vclock_now_us(&run->clock);
-        if (due_us > now_us) {
+        if (due_us > now_us + ahead_us) {
             uint64_t wait_us = vclock_wait_us(&run->clock, due_us);
-            loop_timer_set(run->loop, &run->timer, clock_mono_us() + wait_us, pump, run);
+            loop_timer_set(run->loop, &run->timer, clock_mono_us() + wait_us - AHEAD_US, on_due, run);
             break;
         }
-        if (platform_next(run->platform, now_us, &delivery))
+        if (platform_next(run->platform, due_us > now_us ? due_us : now_us, &delivery))
             send_delivery(run, &delivery);
+        ahead_us = 0; /* answers are looked at between two */
     }
     draw_bar(run, false);
     if (platform_done(run->platform) || (run->given_up && platform_in_flight(run->platform) == 0))
         run->done = true;
+}
+
+static void on_due(void *arg)
+{
+    struct run *run = arg;
+    pump(run, AHEAD_US * speed_of(run));
 }
 
 static bool wait_done(struct run *run, struct err *err)
@@ -450,10 +482,8 @@ static bool diagnose(struct run *run, struct refused *refused, struct err *err)
         }
         f->number = ++run->deliveries;
         f->scheduled_us = clock_mono_us();
-        record_send(run, f, sign_mistake_name(mistake));
         run->done = false;
-        if (!deliver_send(run->deliver, &f->message, &(struct wire){0}, on_answer, f, err) ||
-            !wait_done(run, err))
+        if (!hand_over(run, f, &(struct wire){0}, sign_mistake_name(mistake), err) || !wait_done(run, err))
             return false;
     }
     return true;
@@ -475,7 +505,7 @@ static bool play(struct run *run, const struct scenario *scenario, struct err *e
         run->refused[i].seen = false;
     record_scenario(run);
     vclock_init(&run->clock, o->speed);
-    pump(run);
+    pump(run, 0);
     bool ok = wait_done(run, err);
     loop_timer_stop(run->loop, &run->timer);
     for (int i = 0; i < REFUSED_COUNT && ok && !run->given_up; i++)

@@ -1,32 +1,38 @@
-/* bench_sign: how many bytes a second one signer signs. Usage: bench_sign BYTES SECONDS; prints the rate. */
+/* bench_sign: what a signature costs, in nanoseconds, for a body of 1 KB and of 12 KB.
+ * Prints {"1024": ns, "12288": ns}. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
+#include "bench.h"
 #include "sign.h"
 
-int main(int argc, char **argv)
-{
+struct subject {
     struct signer *signer;
-    struct err err;
+    struct span body;
+};
+
+static void sign_once(void *arg, unsigned n)
+{
+    (void)n;
+    struct subject *s = arg;
     char hex[SIGN_HEX_SIZE];
-    if (argc != 3 || !sign_new(&signer, span_of("a secret of usual length"), &err)) {
-        fputs("usage: bench_sign BYTES SECONDS\n", stderr);
-        return 2;
-    }
-    size_t len = strtoul(argv[1], NULL, 10);
-    char *body = mem_alloc(len);
-    memset(body, 'x', len);
-    uint64_t start_us = clock_mono_us(), end_us = start_us + strtoul(argv[2], NULL, 10) * 1000000, count = 0;
-    uint64_t now_us;
-    do {
-        for (int i = 0; i < 100; i++, count++)
-            sign_request(signer, SIGN_AEP, "", (struct span){body, len}, hex);
-        now_us = clock_mono_us();
-    } while (now_us < end_us);
-    printf("%.0f\n", (double)count * (double)len * 1e6 / (double)(now_us - start_us));
-    sign_free(signer);
+    sign_hex(s->signer, &s->body, 1, hex);
+}
+
+int main(void)
+{
+    struct err err;
+    struct subject s;
+    if (!sign_new(&s.signer, span_of("a-secret-of-the-usual-length-for-a-connection"), &err))
+        return 3;
+    char *body = mem_alloc(12288);
+    memset(body, '7', 12288);
+    s.body = (struct span){body, 1024};
+    printf("{\"1024\": %.1f, ", bench_best_ns(sign_once, &s, 2000));
+    s.body.len = 12288;
+    printf("\"12288\": %.1f}\n", bench_best_ns(sign_once, &s, 500));
     free(body);
+    sign_free(s.signer);
     return 0;
 }
