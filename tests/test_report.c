@@ -103,6 +103,8 @@ static struct judgement *sample_init(struct sample *s)
                                       .bytes = 512000,
                                       .duration_us = 3200000,
                                       .ack = latency};
+    for (size_t i = 0; i < FINDINGS; i++)
+        s->findings[i].fix = s->findings[i].rule->fix;
     return &s->judgement;
 }
 
