@@ -25,7 +25,8 @@ stage() {
     started=$(date +%s)
     if "$@" > "$log/stage" 2>&1; then
         cat "$log/stage" >> "$log/all"
-        printf '==> %s: %s, %s s\n' "$name" "$(sum "$log/stage")" "$(($(date +%s) - started))"
+        printf '==> %s: %s, %s s\n' "$name" "$(sum "$log/stage" | sed 's/^0 passed, 0 failed$/ok/')" \
+            "$(($(date +%s) - started))"
     else
         cat "$log/stage" >> "$log/all"
         cat "$log/stage"
