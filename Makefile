@@ -47,7 +47,7 @@ demo: deps-build
 
 check: deps-build deps-check
 	$(MAKE) all
-	sh tests/check.sh
+	MAKE="$(MAKE)" sh tests/check.sh
 
 ## make units        the unit tests, as built by BUILD= and SANITIZE=
 units: $(UNITS)

@@ -156,7 +156,7 @@ static const struct attempt *diagnosis(const struct transcript *t, enum rule_id 
         signature_taken |= attempt_plain(&t->attempts[i]) && attempt_acknowledged(&t->attempts[i]);
     for (size_t i = 0; i < t->attempt_count; i++) {
         const struct attempt *a = &t->attempts[i];
-        bool of_body = a->mistake >= MISTAKE_RESERIALISED && a->mistake <= MISTAKE_RESERIALISED_PYTHON;
+        bool of_body = sign_mistake_is_spelling((enum sign_mistake)a->mistake);
         if (a->kind != KIND_DIAGNOSIS || !attempt_acknowledged(a) || (signature_taken && !of_body))
             continue;
         if (a->mistake == MISTAKE_OTHER_HEADERS && found)
