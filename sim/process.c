@@ -201,13 +201,13 @@ bool process_read_line(struct process *p, uint64_t timeout_us, struct buf *line,
     for (;;) {
         const char *newline = p->output.len ? memchr(p->output.data, '\n', p->output.len) : NULL;
         uint64_t now_us = clock_mono_us();
+        if (p->exited)
+            return err_env(err, "it ended before it was ready: %.*s", (int)p->output.len,
+                           p->output.len ? p->output.data : "");
         if (newline) {
             buf_put(line, p->output.data, (size_t)(newline - p->output.data));
             return true;
         }
-        if (p->exited)
-            return err_env(err, "it ended before it was ready: %.*s", (int)p->output.len,
-                           p->output.len ? p->output.data : "");
         if (loop_interrupted(p->loop))
             return err_env(err, "interrupted");
         if (now_us >= until_us)
