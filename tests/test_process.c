@@ -214,10 +214,10 @@ static void test_process_environment_is_passed_but_for_a_prefix(void **state)
     setenv("PIMSIM_TEST_A", "1", 1);
     setenv("PIMSIM_TEST_B", "2", 1);
     setenv("OTHER_PIMSIM_TEST", "3", 1);
-    begin(&s, "echo $PIMSIM_TEST_A-$PIMSIM_TEST_B-$OTHER_PIMSIM_TEST", "PIMSIM_");
+    begin(&s, "echo $PIMSIM_TEST_A-$PIMSIM_TEST_B-$OTHER_PIMSIM_TEST; exec sleep 1000", "PIMSIM_");
     assert_string_equal(read_line(&s), "--3");
     finish(&s);
-    begin(&s, "echo $PIMSIM_TEST_A-$PIMSIM_TEST_B-$OTHER_PIMSIM_TEST", NULL);
+    begin(&s, "echo $PIMSIM_TEST_A-$PIMSIM_TEST_B-$OTHER_PIMSIM_TEST; exec sleep 1000", NULL);
     assert_string_equal(read_line(&s), "1-2-3");
     finish(&s);
 }
