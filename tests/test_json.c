@@ -193,6 +193,42 @@ static void test_json_replaces_invalid_utf8(void **state)
 }
 
 /* Known answers: php -r 'foreach ([…] as $x) echo json_encode($x), "\n";' */
+/* Strings are written in stretches: a character is spelled the same wherever it stands in one. */
+static void test_json_spells_a_character_the_same_at_every_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *character, *plain, *php;
+    } cases[] = {
+        {"\"", "\\\"", "\\\""}, {"\\", "\\\\", "\\\\"},         {"/", "/", "\\/"},
+        {"\n", "\\n", "\\n"},   {"\x01", "\\u0001", "\\u0001"}, {"\x7f", "\x7f", "\x7f"},
+        {"é", "é", "\\u00e9"},  {"😀", "😀", "\\ud83d\\ude00"},
+    };
+    struct buf text, out, expected;
+    buf_init(&text, 4096);
+    buf_init(&out, 4096);
+    buf_init(&expected, 4096);
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (size_t before = 0; before < 600; before++)
+            for (int php = 0; php < 2; php++) {
+                buf_clear(&text), buf_clear(&out), buf_clear(&expected);
+                buf_putc(&expected, '"');
+                for (size_t n = 0; n < before; n++) {
+                    buf_putc(&text, 'a');
+                    buf_putc(&expected, 'a');
+                }
+                buf_puts(&text, cases[i].character);
+                buf_puts(&expected, php ? cases[i].php : cases[i].plain);
+                buf_puts(&text, "z");
+                buf_puts(&expected, "z\"");
+                json_put_string(&out, php ? &JSON_STYLE_PHP : &JSON_STYLE_PLAIN, buf_span(&text));
+                assert_string_equal(buf_text(&out), buf_text(&expected));
+            }
+    buf_reset(&text);
+    buf_reset(&out);
+    buf_reset(&expected);
+}
+
 static void test_json_writes_doubles_as_php_does(void **state)
 {
     (void)state;
@@ -256,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_json_keeps_the_spelling_of_numbers),
         cmocka_unit_test(test_json_spells_in_other_legal_ways),
         cmocka_unit_test(test_json_replaces_invalid_utf8),
+        cmocka_unit_test(test_json_spells_a_character_the_same_at_every_place),
         cmocka_unit_test(test_json_writes_doubles_as_php_does),
         cmocka_unit_test(test_json_writer_keeps_the_commas),
     };
