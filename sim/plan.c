@@ -195,7 +195,7 @@ static void add_copy(struct fault_pass *f, size_t at, uint64_t after_us, enum fa
 
 static void strike_duplicate(struct fault_pass *f, size_t at)
 {
-    add_copy(f, at, draw_after_us(f), VARIANT_DUPLICATE_COPY);
+    add_copy(f, at, draw_after_us(f), VARIANT_DUPLICATE_APART);
 }
 
 /* Both are out of order then. An event may find none to change places with: the stream's last, say. */

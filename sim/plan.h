@@ -5,6 +5,7 @@
 #define PIMSIM_PLAN_H
 
 #include "base.h"
+#include "idents.h"
 #include "profile.h"
 #include "scenario.h"
 
@@ -16,14 +17,16 @@ struct plan_item {
     uint32_t event;      /* which event: its id follows from this number */
     uint32_t entity;     /* which entity of its source's pool */
     uint32_t version;    /* the entity's state after the change */
-    uint16_t source;     /* index into plan->sources; PLAN_REACHABILITY: the reachability check */
+    uint16_t source;     /* index into plan->sources, or PLAN_REACHABILITY or PLAN_SNAPSHOT */
     uint8_t copy;        /* 0: the event itself; 1: its copy */
     uint8_t variant;     /* enum fault_variant; VARIANT_NONE: undisturbed */
     uint8_t spec;        /* which of the scenario's faults that variant is of */
     bool copied;         /* a copy of it is planned too */
 };
 
+/* Not events: the reachability check; and the moment to look at the state, when nothing is in flight. */
 #define PLAN_REACHABILITY UINT16_MAX
+#define PLAN_SNAPSHOT     (UINT16_MAX - 1)
 
 /* What an event is made from: a fixture, the entities it is about, and whose values they have. */
 struct plan_source {
@@ -35,8 +38,9 @@ struct plan_source {
 struct plan {
     const struct scenario *scenario; /* borrowed */
     const struct profile *profile;
-    uint64_t seed;  /* of this scenario: from the run's seed, its name and the platform */
-    uint32_t batch; /* events a request: the scenario's, at most the platform's */
+    uint64_t seed;      /* of this scenario: from the run's seed, its name and the platform */
+    uint32_t batch;     /* events a request: the scenario's, at most the platform's */
+    unsigned universes; /* 1, or 3 where effects are judged: every change happens in each (effects.h) */
     struct plan_source *sources;
     size_t source_count, source_cap;
     struct catalog *catalog; /* NULL unless a source wants it */
@@ -58,6 +62,12 @@ void plan_render(const struct plan *plan, const struct plan_item *item, const st
 /* The item's event id, the same whenever the plan is played, and the name of its entity. */
 void plan_event_id(const struct plan *plan, const struct plan_item *item, char id[UUID_SIZE]);
 void plan_entity(const struct plan *plan, const struct plan_item *item, struct entity *entity);
+/* Which universe the item belongs to: with one only, B. Faults strike B alone. */
+enum universe plan_universe(const struct plan *plan, const struct plan_item *item);
+/* Append the neutral name of the item's entity, the same in every universe: "product 3". */
+void plan_about(const struct plan *plan, const struct plan_item *item, struct buf *out);
+/* Add the ids of all entities and events, dropped ones included. */
+void plan_add_idents(const struct plan *plan, struct idents *idents);
 /* The neutral name of the item's event, "product.updated". */
 const char *plan_event_name(const struct plan *plan, const struct plan_item *item);
 /* One NDJSON line about the item, without its newline; the same bytes for the same seed. */

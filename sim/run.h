@@ -9,16 +9,26 @@
 #include "deliver.h"
 #include "journal.h"
 #include "loop.h"
+#include "observe.h"
 #include "profile.h"
 #include "scenario.h"
+
+/* The connector under test, when it is our child. */
+struct run_restart {
+    void (*kill)(void *arg);                   /* SIGKILL to all its processes, at once */
+    bool (*start)(void *arg, struct err *err); /* again, and wait until it answers */
+    void *arg;
+};
 
 struct run_options {
     const struct profile *profile;
     struct settings settings;
     struct deliver_options deliver;
     uint64_t seed;
-    unsigned speed;      /* SPEED_MAX, or N times real time */
-    const char *command; /* the line that reproduces the run, for the journal */
+    unsigned speed;                    /* SPEED_MAX, or N times real time */
+    const char *command;               /* the line that reproduces the run, for the journal */
+    struct observe *observe;           /* NULL: scenarios with effects are skipped */
+    const struct run_restart *restart; /* NULL: scenarios with a restart are skipped */
     enum run_progress { PROGRESS_NONE, PROGRESS_LINES, PROGRESS_BAR } progress; /* on stderr */
 };
 

@@ -17,6 +17,7 @@ struct step {
     uint32_t entities; /* new entities; 0: those the stream has (or one, if it has none) */
     uint32_t times;    /* events for each of them, at least 1 */
     bool catalog;      /* resources from the catalogue instead of the fixture's own */
+    bool delta;        /* *.updated: on AEP the light event and then, as another change, the delta */
 };
 
 struct pace {
@@ -29,8 +30,11 @@ struct pace {
 
 struct fault_spec {
     enum fault_kind kind;
+    char *event;                         /* only events of this name; NULL: of any */
     double share;                        /* of the events it is applied to, 0 … 1 */
-    uint64_t after_min_us, after_max_us; /* duplicate, delay: how much later; disconnect: when */
+    uint64_t after_min_us, after_max_us; /* duplicate, delay, lost-ack: how much later (lost-ack: than it was
+                                          * closed); disconnect: when; restart: the kill, after the ack or
+                                          * the sending */
     uint64_t over_us;                    /* slow-body: how long the body takes */
     uint32_t window;                     /* reorder, burst: how many events */
     enum fault_variant hows[16];         /* the variants to use in turn */
@@ -50,6 +54,8 @@ struct scenario {
     size_t fault_count;
     char **rules; /* the rules that this scenario judges */
     size_t rule_count;
+    const char *effects; /* which of them what is wrong in the connector's state speaks against; NULL: its
+                          * state is not looked at */
 };
 
 /* Parse the bytes of a scenario. file is for messages and the name. Rule ids are checked with

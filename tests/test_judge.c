@@ -210,7 +210,7 @@ static const struct shown shows[] = {
     {"ack/deadline", "aep", {.status = 200}, {.outcome = "timeout"}},
     {"ack/status", "aep", {.status = 200}, {.status = 202}},
     {"ack/headroom", "aep", {.ms = 1400}, {.ms = 1600}},
-    {"ack/duplicate", "aep", {FAULT("duplicate", "copy")}, {FAULT("duplicate", "copy"), .status = 409}},
+    {"ack/duplicate", "aep", {FAULT("duplicate", "apart")}, {FAULT("duplicate", "apart"), .status = 409}},
     {"reach/test", "events-api", {.kind = "reachability"}, {.kind = "reachability", .status = 500}},
     {"reach/head", "aep", {.kind = "reachability"}, {.kind = "reachability", .status = 405}},
     {"reach/redirect", "aep", {.status = 200}, {.status = 302}},
@@ -647,8 +647,8 @@ static void test_a_mood_is_no_variants_fault(void **state)
     scenario(&b, "s", "ack/duplicate form/unknown-type");
     TIMES(&b, 10, PLAIN);
     TIMES(&b, 3, .event = "product.created", .status = 401);
-    TIMES(&b, 3, FAULT("duplicate", "copy"));
-    TIMES(&b, 5, FAULT("duplicate", "copy"), .event = "product.created", .status = 401);
+    TIMES(&b, 3, FAULT("duplicate", "apart"));
+    TIMES(&b, 5, FAULT("duplicate", "apart"), .event = "product.created", .status = 401);
     TIMES(&b, 3, .status = 409);
     TIMES(&b, 5, FAULT("malform", "unknown-type"));
     TIMES(&b, 3, FAULT("malform", "unknown-type"), .status = 409);
@@ -1069,8 +1069,8 @@ static void test_a_copy_that_is_slow_under_load_is_the_loads(void **state)
     load_scenario(&b);
     TIMES(&b, 10, PLAIN);
     TIMES(&b, 10, .outcome = "timeout", .ms = 3000);
-    TIMES(&b, 5, FAULT("duplicate", "copy"));
-    TIMES(&b, 5, FAULT("duplicate", "copy"), .outcome = "timeout", .ms = 3000);
+    TIMES(&b, 5, FAULT("duplicate", "apart"));
+    TIMES(&b, 5, FAULT("duplicate", "apart"), .outcome = "timeout", .ms = 3000);
     judge(&b);
     expect_only(&b, "ack/load");
     finish(&b);
@@ -1226,7 +1226,7 @@ static void test_evidence_says_what_was_sent_expected_and_came(void **state)
     begin(&b, "events-api");
     scenario(&b, "s", "ack/duplicate");
     PLAY(&b, .events = 3);
-    PLAY(&b, FAULT("duplicate", "copy"), .event = "product.created", .events = 3, .status = 409, .ms = 2,
+    PLAY(&b, FAULT("duplicate", "apart"), .event = "product.created", .events = 3, .status = 409, .ms = 2,
          .more = ",\"excerpt\":\"duplicate key\\r\\n\"");
     judge(&b);
     const struct evidence *e = &found(&b, "ack/duplicate")->evidence[0];

@@ -461,7 +461,7 @@ static void assert_struck(const char *fault, const char *more, double share, enu
         unsigned count = variant == VARIANT_DROP_LOST ? p.plan->dropped : count_variant(p.plan, variant);
         if (count != expected)
             fail_msg("%s with share %g struck %u of 100, not %u", fault, share, count, expected);
-        bool added = variant == VARIANT_DUPLICATE_COPY || variant == VARIANT_FORGE_TAMPERED;
+        bool added = variant == VARIANT_DUPLICATE_APART || variant == VARIANT_FORGE_TAMPERED;
         assert_int_equal(p.plan->count, 100 + (added ? count : 0) - p.plan->dropped);
         assert_int_equal(p.plan->event_count, 100);
         planning_reset(&p);
@@ -475,7 +475,7 @@ static void test_every_fault_strikes_its_share(void **state)
         const char *fault, *more;
         enum fault_variant variant;
     } cases[] = {
-        {"duplicate", "", VARIANT_DUPLICATE_COPY},
+        {"duplicate", "", VARIANT_DUPLICATE_APART},
         {"drop", "", VARIANT_DROP_LOST},
         {"delay", "", VARIANT_DELAY_LATE},
         {"disconnect", "", VARIANT_DISCONNECT_GIVE_UP},
@@ -583,7 +583,7 @@ static void test_the_second_fault_has_what_the_first_left(void **state)
     struct planning p = planning_of(
         STRUCK("{\"duplicate\":{\"share\":0.5}},{\"drop\":{\"share\":0.5}},{\"delay\":{\"share\":1}}"),
         PLATFORM_AEP, 1);
-    assert_int_equal(count_variant(p.plan, VARIANT_DUPLICATE_COPY), 50);
+    assert_int_equal(count_variant(p.plan, VARIANT_DUPLICATE_APART), 50);
     assert_int_equal(p.plan->dropped, 25);
     assert_int_equal(count_variant(p.plan, VARIANT_DELAY_LATE), 25);
     planning_reset(&p);

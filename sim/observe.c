@@ -1,0 +1,2 @@
+/* observe: see observe.h. */
+#include "observe.h"
