@@ -102,3 +102,8 @@ void vclock_jump(struct vclock *v, uint64_t due_us)
     if (v->speed == SPEED_MAX && due_us > now_us)
         v->ahead_us += due_us - now_us;
 }
+
+void vclock_forget(struct vclock *v, uint64_t real_us)
+{
+    v->real_start_us += real_us;
+}

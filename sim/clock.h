@@ -29,5 +29,7 @@ uint64_t vclock_now_us(const struct vclock *v);                   /* virtual, si
 uint64_t vclock_wait_us(const struct vclock *v, uint64_t due_us); /* real wait until a virtual moment */
 /* Jump to due_us. Call only with nothing in flight; does nothing unless speed is SPEED_MAX. */
 void vclock_jump(struct vclock *v, uint64_t due_us);
+/* So much real time, just past, does not count. */
+void vclock_forget(struct vclock *v, uint64_t real_us);
 
 #endif

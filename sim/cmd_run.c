@@ -2,6 +2,7 @@
  *
  * What can be wrong with the request itself is found first: before a connector is started, and before an
  * earlier journal is replaced. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@
 #include "rng.h"
 #include "run.h"
 
-#define DEMO_SECRET "pimsim"
+#define DEMO_SECRET    "pimsim"
+#define DEMO_SETTLE_US 100000 /* it applies what it has stored within milliseconds */
 
 struct play {
     const struct options *options;
@@ -26,11 +28,14 @@ struct play {
     struct suite suite;
     struct journal *journal;
     struct process *process; /* the connector, when it is our child; or NULL */
+    struct observe *observe; /* or NULL */
     struct run_options run;
-    struct buf url, command; /* what run points to */
+    struct run_restart restart;         /* what run points to … */
+    struct buf url, state_url, command; /* … like these */
+    char folder[32];                    /* of the demo's database, or "" */
 };
 
-/* ---- before ------------------------------------------------------------------------------- */
+/* ---- options ------------------------------------------------------------------------------ */
 
 static bool read_speed(const char *text, unsigned *speed, struct err *err)
 {
@@ -77,31 +82,65 @@ static bool make_run_options(const struct options *options, struct span secret, 
     return true;
 }
 
-/* Some scenario of the suite must know the platform: a run that delivers nothing is no success. */
-static bool check_suite(const struct suite *suite, const struct profile *profile, struct err *err)
+/* ---- looking at the connector's state ------------------------------------------------------ */
+
+static bool read_port(const char *text, uint16_t *port, struct err *err)
 {
-    for (size_t i = 0; i < suite->count; i++)
-        if (suite->scenarios[i]->platforms & PLATFORM_BIT(profile->id))
-            return true;
-    return err_set(err, "none of these scenarios is for %s (--platform)", platform_names[profile->id]);
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || n > UINT16_MAX)
+        return err_set(err, "--sink: \"%s\" is not a port from 0 to 65535", text);
+    *port = (uint16_t)n;
+    return true;
 }
 
-static bool prepare(struct play *play, const struct options *options, enum command_bit command,
-                    struct span secret, struct err *err)
+/* The connector that we start is told where the sink is. */
+static void announce_sink(const struct play *play)
 {
-    *play = (struct play){.options = options};
-    buf_init(&play->url, 4096);
-    buf_init(&play->command, 1 << 16);
-    if (!make_run_options(options, secret, &play->run, err) || !cmd_check_required(options, err) ||
-        (options->url && !deliver_check(&play->run.deliver, err)))
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", observe_sink_port(play->observe));
+    setenv("PIMSIM_SINK_URL", url, true);
+    if (!play->options->quiet)
+        fprintf(stderr, "the sink is at %s\n", url);
+}
+
+static bool open_observe(struct play *play, const char *const *urls, size_t url_count, uint64_t settle_us,
+                         struct err *err)
+{
+    const struct options *o = play->options;
+    struct observe_options what = {
+        .urls = urls,
+        .url_count = url_count,
+        .commands = o->state_cmd.items,
+        .command_count = o->state_cmd.count,
+        .headers = o->state_header.items,
+        .header_count = o->state_header.count,
+        .sink = o->sink,
+        .sink_answers = o->sink_answer.items,
+        .sink_answer_count = o->sink_answer.count,
+        .insecure = o->insecure,
+        .allow_remote = o->allow_remote,
+        .cacert = o->cacert,
+        .timeout_us = o->state_timeout_us,
+        .settle_us = o->settle_us ? o->settle_us : settle_us,
+    };
+    if ((o->sink && !read_port(o->sink, &what.sink_port, err)) ||
+        !observe_open(&play->observe, play->loop, &what, err))
         return false;
-    opts_command_line(options, command, play->run.seed, &play->command);
-    play->run.command = buf_text(&play->command);
-    return data_open(&play->data, options->data, err) &&
-           suite_load(&play->suite, play->data, options->args.items, options->args.count, rule_known, err) &&
-           check_suite(&play->suite, play->run.profile, err) &&
-           journal_open(&play->journal, options->journal, err) && loop_new(&play->loop, err) &&
-           loop_catch_signals(play->loop, err);
+    play->run.observe = play->observe;
+    if (o->sink)
+        announce_sink(play);
+    return true;
+}
+
+/* A setting that nothing uses is a mistake. */
+static bool check_observe(const struct options *o, struct err *err)
+{
+    if (o->state_header.count && !o->state_url.count)
+        return err_set(err, "--state-header: there is no --state-url that it could go with");
+    if (o->sink_answer.count && !o->sink)
+        return err_set(err, "--sink-answer: there is no --sink that could give it");
+    return true;
 }
 
 /* ---- the connector as a child ------------------------------------------------------------- */
@@ -148,34 +187,141 @@ static bool start_exec(struct play *play, struct err *err)
             not_started(play, err));
 }
 
-/* Start our own connector; its first line says where it listens. Nothing in the environment that is meant
- * for us may reach it: PIMSIM_BUG would break it, PIMSIM_DB would give it somebody's data. */
+/* The first line of our own connector says where it listens. */
+static bool read_url(struct play *play, struct err *err)
+{
+    struct buf line;
+    buf_init(&line, 4096);
+    bool ok = process_read_line(play->process, play->options->exec_timeout_us, &line, err);
+    const char *start = ok ? strstr(buf_text(&line), "http://") : NULL;
+    if (start) {
+        buf_clear(&play->url);
+        buf_puts(&play->url, start);
+        play->run.deliver.url = buf_text(&play->url);
+    } else if (ok) {
+        ok = err_env(err, "it said \"%s\"", buf_text(&line));
+    }
+    buf_reset(&line);
+    return ok;
+}
+
+/* Start our own connector, again where it was if it was there before. Nothing in the environment that is
+ * meant for us may reach it: PIMSIM_BUG would break it, PIMSIM_DB would give it somebody's data. */
 static bool start_demo(struct play *play, struct err *err)
 {
-    char self[4096];
-    const char *bug = play->options->bug;
+    char self[4096], db[64], port[8] = "0";
+    const char *bug = play->options->bug, *colon = strrchr(buf_text(&play->url), ':');
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
     if (len < 0)
         return err_env(err, "/proc/self/exe cannot be read");
     self[len] = '\0';
-    const char *argv[] = {self,        "connector",          "--config=", "--secret",
-                          DEMO_SECRET, bug ? "--bug" : NULL, bug,         NULL};
-    struct buf line;
-    buf_init(&line, 4096);
-    bool ok = process_start(&play->process, play->loop, argv, "PIMSIM_", err) &&
-              process_read_line(play->process, play->options->exec_timeout_us, &line, err);
-    const char *start = ok ? strstr(buf_text(&line), "http://") : NULL;
-    if (start)
-        buf_puts(&play->url, start);
-    else if (ok)
-        ok = err_env(err, "it said \"%s\"", buf_text(&line));
+    snprintf(db, sizeof db, "%s/connector.db", play->folder);
+    if (colon)
+        snprintf(port, sizeof port, "%.*s", (int)strspn(colon + 1, "0123456789"), colon + 1);
+    const char *argv[] = {self, "connector", "--config=", "--secret",           DEMO_SECRET, "--port",
+                          port, "--db",      db,          bug ? "--bug" : NULL, bug,         NULL};
+    bool ok = process_start(&play->process, play->loop, argv, "PIMSIM_", err) && read_url(play, err);
     if (!ok)
         err_wrap(err, "the reference connector");
     if (!ok && play->process)
         not_started(play, err);
-    play->run.deliver.url = buf_text(&play->url);
-    buf_reset(&line);
     return ok;
+}
+
+static void kill_child(void *arg)
+{
+    struct play *play = arg;
+    process_kill(play->process);
+}
+
+static bool start_child(void *arg, struct err *err)
+{
+    struct play *play = arg;
+    process_stop(play->process);
+    play->process = NULL;
+    return play->options->exec ? start_exec(play, err) : start_demo(play, err);
+}
+
+/* Its database outlives its restarts, and nothing else. */
+static bool make_folder(struct play *play, struct err *err)
+{
+    snprintf(play->folder, sizeof play->folder, "/tmp/pimsim-XXXXXX");
+    if (mkdtemp(play->folder))
+        return true;
+    err_env(err, "%s: %s", play->folder, strerror(errno));
+    *play->folder = '\0';
+    return false;
+}
+
+static void remove_folder(const struct play *play)
+{
+    static const char *const files[] = {"connector.db", "connector.db-wal", "connector.db-shm"};
+    char path[64];
+    for (size_t i = 0; i < COUNT_OF(files) && *play->folder; i++) {
+        snprintf(path, sizeof path, "%s/%s", play->folder, files[i]);
+        unlink(path);
+    }
+    if (*play->folder)
+        rmdir(play->folder);
+}
+
+static bool look_at_demo(struct play *play, struct err *err)
+{
+    buf_printf(&play->state_url, "%sstate", buf_text(&play->url));
+    const char *url = buf_text(&play->state_url);
+    return open_observe(play, &url, 1, DEMO_SETTLE_US, err);
+}
+
+/* ---- what comes first ----------------------------------------------------------------------- */
+
+static bool is_given_sight(const struct options *o)
+{
+    return o->state_url.count || o->state_cmd.count || o->sink;
+}
+
+/* Some scenario of the suite must be for the platform, and can be played: a run that delivers nothing is no
+ * success. */
+static bool check_suite(const struct play *play, bool sight, bool restart, struct err *err)
+{
+    const char *lack = NULL;
+    for (size_t i = 0; i < play->suite.count; i++) {
+        const struct scenario *s = play->suite.scenarios[i];
+        if (!(s->platforms & PLATFORM_BIT(play->run.profile->id)))
+            continue;
+        lack = run_lacks(s, sight, restart);
+        if (!lack)
+            return true;
+    }
+    if (lack)
+        return err_set(err, "none of these scenarios can be played: there is %s", lack);
+    return err_set(err, "none of these scenarios is for %s (--platform)",
+                   platform_names[play->run.profile->id]);
+}
+
+static bool prepare(struct play *play, const struct options *options, enum command_bit command,
+                    struct span secret, struct err *err)
+{
+    bool demo = command == CMD_DEMO;
+    *play = (struct play){.options = options};
+    buf_init(&play->url, 4096);
+    buf_init(&play->state_url, 4096);
+    buf_init(&play->command, 1 << 16);
+    if (!make_run_options(options, secret, &play->run, err) || !cmd_check_required(options, err) ||
+        (options->url && !deliver_check(&play->run.deliver, err)) || !check_observe(options, err))
+        return false;
+    opts_command_line(options, command, play->run.seed, &play->command);
+    play->run.command = buf_text(&play->command);
+    if (demo || options->exec) {
+        play->restart = (struct run_restart){.kill = kill_child, .start = start_child, .arg = play};
+        play->run.restart = &play->restart;
+    }
+    return data_open(&play->data, options->data, err) &&
+           suite_load(&play->suite, play->data, options->args.items, options->args.count, rule_known, err) &&
+           check_suite(play, demo || is_given_sight(options), demo || options->exec, err) &&
+           loop_new(&play->loop, err) &&
+           (!is_given_sight(options) ||
+            open_observe(play, options->state_url.items, options->state_url.count, 0, err)) &&
+           journal_open(&play->journal, options->journal, err) && loop_catch_signals(play->loop, err);
 }
 
 /* ---- playing ------------------------------------------------------------------------------ */
@@ -206,6 +352,8 @@ static bool finish(struct play *play, bool ok, struct err *err)
 {
     struct err close_err;
     process_stop(play->process);
+    remove_folder(play);
+    observe_close(play->observe);
     if (!journal_close(play->journal, &close_err) && ok) {
         *err = close_err;
         ok = false;
@@ -214,6 +362,7 @@ static bool finish(struct play *play, bool ok, struct err *err)
     suite_reset(&play->suite);
     data_close(play->data);
     buf_reset(&play->url);
+    buf_reset(&play->state_url);
     buf_reset(&play->command);
     return ok;
 }
@@ -236,7 +385,7 @@ bool cmd_demo(const struct options *options, enum exit_code *code, struct err *e
     enum connector_bug bug;
     if (options->bug && !connector_bug_find(options->bug, &bug, err))
         return err_wrap(err, "--bug");
-    bool ok = prepare(&play, options, CMD_DEMO, span_of(DEMO_SECRET), err) && start_demo(&play, err) &&
-              deliver_and_score(&play, code, err);
+    bool ok = prepare(&play, options, CMD_DEMO, span_of(DEMO_SECRET), err) && make_folder(&play, err) &&
+              start_demo(&play, err) && look_at_demo(&play, err) && deliver_and_score(&play, code, err);
     return finish(&play, ok, err);
 }

@@ -41,6 +41,24 @@ struct flight {
     bool diagnosis;
 };
 
+/* Why the stream stands still: something that takes time is to be done while nothing is in flight. */
+enum halt { HALT_NONE, HALT_SNAPSHOT, HALT_RESTART };
+
+/* A restart of the connector: over when it was killed and the request that it goes with has ended. */
+struct restart {
+    struct loop_timer timer; /* when it is killed */
+    uint32_t delivery;
+    uint64_t killed_us; /* clock_mono_us; 0: not yet */
+    bool ended;         /* the request */
+};
+
+/* What a scenario may ask for and we lack. */
+enum lack { LACK_SIGHT, LACK_RESTART, LACK_COUNT, LACK_NOTHING = LACK_COUNT };
+static const char *const lacks[LACK_COUNT] = {
+    [LACK_SIGHT] = "no way to look at the connector's state: give --state-url, --state-cmd or --sink",
+    [LACK_RESTART] = "no way to restart the connector: give --exec",
+};
+
 /* What a diagnosis starts from: a valid delivery that was refused. Those with 401 or 403 say that it is about
  * the signature, and come first; but some connectors answer 400, or throw. */
 enum { REFUSED_PLAIN, REFUSED_BYTES, REFUSED_OTHERWISE, REFUSED_COUNT };
@@ -57,13 +75,15 @@ struct run {
     struct composer *composer;
     struct data *data;
     struct flight *idle, *all;
-    uint64_t started_us;        /* clock_mono_us */
-    uint32_t deliveries;        /* in the whole run */
-    bool ever_answered, absent; /* absent: no connection could be made, ever */
-    bool unsendable;            /* a request could not even be made: that is our end, not the connector's */
-    unsigned given_up_in_row;   /* scenarios */
-    char why[300];              /* what came of the last request that was not answered */
-    bool done;                  /* what the loop is to wait for has happened */
+    uint64_t started_us;          /* clock_mono_us */
+    uint32_t deliveries;          /* in the whole run */
+    bool ever_answered, absent;   /* absent: no connection could be made, ever */
+    bool unsendable;              /* a request could not even be made: that is our end, not the connector's */
+    unsigned given_up_in_row;     /* scenarios */
+    bool gone;                    /* it was killed, as a scenario asked, and did not come back */
+    unsigned skipped[LACK_COUNT]; /* scenarios */
+    char why[300];                /* what came of the last request that was not answered */
+    bool done;                    /* what the loop is to wait for has happened */
     struct err err;
     bool failed; /* err is set: stop */
     struct refused refused[REFUSED_COUNT];
@@ -74,6 +94,8 @@ struct run {
     struct vclock clock;
     int64_t wall_start_us;
     struct loop_timer timer;
+    enum halt halt;
+    struct restart restart;
     uint32_t silent_in_row, timeouts, answers;
     uint64_t silent_since_us; /* when the first of those was sent */
     bool given_up, answered;
@@ -122,9 +144,8 @@ static bool is_load(const struct scenario *scenario)
     return false;
 }
 
-static void record_scenario(struct run *run)
+static void record_scenario(struct run *run, const struct scenario *s, const char *skipped)
 {
-    const struct scenario *s = run->plan->scenario;
     struct json_writer *w = journal_begin(run->journal, "scenario");
     json_put(w, "name", s->name);
     json_put(w, "title", s->title);
@@ -134,6 +155,10 @@ static void record_scenario(struct run *run)
     json_close(w, ']');
     if (is_load(s))
         json_put_bool(w, "load", true);
+    if (s->effects)
+        json_put(w, "effects", s->effects);
+    if (skipped)
+        json_put(w, "skipped", skipped);
     journal_end(run->journal);
 }
 
@@ -143,6 +168,23 @@ static void record_body(struct run *run, const struct flight *f)
     json_put_u64(w, "delivery", f->number);
     message_put_body(&f->message, w);
     journal_end(run->journal);
+}
+
+/* Which universe a request belongs to, and what each of its events is about. */
+static void put_universe(struct run *run, const struct delivery *delivery, struct json_writer *w)
+{
+    const struct plan_item *items = &run->plan->items[delivery->first];
+    struct buf about;
+    buf_init(&about, ENTITY_CODE_SIZE);
+    json_put(w, "universe", universe_names[plan_universe(run->plan, items)]);
+    json_open(w, "about", '[');
+    for (size_t i = 0; i < delivery->count; i++) {
+        buf_clear(&about);
+        plan_about(run->plan, &items[i], &about);
+        json_put(w, NULL, buf_text(&about));
+    }
+    json_close(w, ']');
+    buf_reset(&about);
 }
 
 static void record_send(struct run *run, const struct flight *f, const char *mistake)
@@ -168,6 +210,8 @@ static void record_send(struct run *run, const struct flight *f, const char *mis
         json_put(w, "entity", entity.uuid);
         json_put_u64(w, "copy", item->copy);
     }
+    if (run->plan->universes > 1)
+        put_universe(run, &f->delivery, w);
     if (item->variant != VARIANT_NONE) {
         json_put(w, "fault", fault_get(variant_get(item->variant)->fault)->name);
         json_put(w, "variant", variant_get(item->variant)->name);
@@ -204,10 +248,44 @@ static void record_answer(struct run *run, const struct flight *f, const struct 
     journal_end(run->journal);
 }
 
-static void record_settled(struct run *run)
+static void record_restart(struct run *run, const char *failed)
+{
+    struct json_writer *w = journal_begin(run->journal, "restart");
+    json_put_u64(w, "delivery", run->restart.delivery);
+    json_put_u64(w, "at_us", run->restart.killed_us - run->started_us);
+    json_put_u64(w, "took_us", clock_mono_us() - run->restart.killed_us);
+    if (failed)
+        json_put(w, "failed", failed);
+    journal_end(run->journal);
+}
+
+static void record_snapshot(struct run *run, const struct observation *o)
+{
+    struct json_writer *w = journal_begin(run->journal, "snapshot");
+    json_put_u64(w, "at_us", clock_mono_us() - run->started_us);
+    json_put_u64(w, "took_us", o->took_us);
+    json_put_u64(w, "looks", o->looks);
+    json_put_u64(w, "bytes", o->bytes);
+    if (o->end != OBSERVED_SETTLED)
+        json_put(w, o->end == OBSERVED_UNSETTLED ? "unsettled" : "failed", o->why);
+    journal_end(run->journal);
+    for (size_t i = 0; i < o->records.count; i++) {
+        const struct effect_record *r = &o->records.items[i];
+        w = journal_begin(run->journal, "state");
+        json_put(w, "universe", universe_names[r->universe]);
+        json_put(w, "place", r->place);
+        json_put(w, "about", r->about);
+        json_put(w, "text", r->text);
+        if (r->history)
+            json_put_bool(w, "history", true);
+        journal_end(run->journal);
+    }
+}
+
+static void record_settled(struct run *run, const struct scenario *s)
 {
     struct json_writer *w = journal_begin(run->journal, "settled");
-    json_put(w, "name", run->plan->scenario->name);
+    json_put(w, "name", s->name);
     if (run->given_up)
         json_put_bool(w, "given_up", true);
     journal_end(run->journal);
@@ -297,17 +375,21 @@ static bool compose(struct run *run, struct flight *f)
     return message_spoil(run->composer, &f->message, items->variant, &run->err);
 }
 
+/* The moment within the fault's `after`, the same whenever the plan is played. */
+static uint64_t draw_after_us(const struct run *run, const struct plan_item *item, const char *stream)
+{
+    const struct fault_spec *spec = &run->plan->scenario->faults[item->spec];
+    uint64_t span_us = spec->after_max_us - spec->after_min_us + 1;
+    return spec->after_min_us + rng_hash(run->plan->seed, stream, item->order) % span_us;
+}
+
 static struct wire wire_of(const struct run *run, const struct plan_item *item)
 {
     struct wire wire = {.variant = item->variant};
-    const struct fault_spec *spec = &run->plan->scenario->faults[item->spec];
-    if (item->variant == VARIANT_DISCONNECT_GIVE_UP) {
-        uint64_t span_us = spec->after_max_us - spec->after_min_us + 1;
-        wire.close_after_us =
-            1 + spec->after_min_us + rng_hash(run->plan->seed, "disconnect", item->order) % span_us;
-    }
+    if (item->variant == VARIANT_DISCONNECT_GIVE_UP || item->variant == VARIANT_LOST_ACK_CUT)
+        wire.close_after_us = 1 + draw_after_us(run, item, "disconnect");
     if (item->variant == VARIANT_SLOW_BODY_TRICKLE)
-        wire.over_us = spec->over_us;
+        wire.over_us = run->plan->scenario->faults[item->spec].over_us;
     return wire;
 }
 
@@ -358,23 +440,73 @@ static void note_refusal(struct run *run, const struct flight *f, const struct a
 
 static void pump(struct run *run, uint64_t ahead_us);
 
+/* ---- restarts ----------------------------------------------------------------------------- */
+
+static void halt(struct run *run, enum halt halt)
+{
+    run->halt = halt;
+    run->done = true;
+}
+
+static bool restarts(const struct plan_item *item)
+{
+    return variant_get(item->variant)->fault == FAULT_RESTART;
+}
+
+static void on_kill(void *arg)
+{
+    struct run *run = arg;
+    run->restart.killed_us = clock_mono_us();
+    run->options->restart->kill(run->options->restart->arg);
+    if (run->restart.ended)
+        halt(run, HALT_RESTART);
+}
+
+/* The connector is killed so long after now. */
+static void arm_kill(struct run *run, const struct plan_item *item)
+{
+    uint64_t after_us = draw_after_us(run, item, "restart");
+    loop_timer_set(run->loop, &run->restart.timer, clock_mono_us() + after_us, on_kill, run);
+}
+
+static void begin_restart(struct run *run, const struct flight *f, const struct plan_item *item)
+{
+    run->restart = (struct restart){.delivery = f->number};
+    if (item->variant == VARIANT_RESTART_IN_FLIGHT)
+        arm_kill(run, item);
+}
+
+static void note_restart_answer(struct run *run, const struct plan_item *item)
+{
+    run->restart.ended = true;
+    if (item->variant != VARIANT_RESTART_IN_FLIGHT)
+        arm_kill(run, item);
+    else if (run->restart.killed_us)
+        halt(run, HALT_RESTART);
+}
+
+/* ---- deliveries --------------------------------------------------------------------------- */
+
 static void on_answer(void *arg, const struct answer *answer)
 {
     struct flight *f = arg;
     struct run *run = f->run;
+    const struct plan_item *item = &run->plan->items[f->delivery.first];
+    bool diagnosis = f->diagnosis;
     record_answer(run, f, answer);
     run->answers++;
     note_silence(run, answer);
-    if (f->diagnosis) {
-        run->done = true;
-    } else {
-        note_refusal(run, f, answer);
-        platform_ended(run->platform);
-    }
-    bool diagnosis = f->diagnosis;
-    flight_give(run, f);
     if (!diagnosis)
+        note_refusal(run, f, answer);
+    flight_give(run, f);
+    if (diagnosis) {
+        run->done = true;
+    } else if (restarts(item)) { /* it has ended when the connector is back */
+        note_restart_answer(run, item);
+    } else {
+        platform_ended(run->platform);
         pump(run, 0);
+    }
 }
 
 /* Sent, then recorded: nothing is answered before we are back in the loop, and the moment of sending is the
@@ -410,6 +542,8 @@ static void send_delivery(struct run *run, const struct delivery *delivery)
         continue;
     uint64_t behind_us = vclock_now_us(&run->clock) - delivery->scheduled_us;
     f->scheduled_us = clock_mono_us() - behind_us / speed_of(run);
+    if (restarts(item))
+        begin_restart(run, f, item);
     if (!hand_over(run, f, &wire, NULL, &run->err))
         fail(run);
 }
@@ -433,7 +567,11 @@ static void pump(struct run *run, uint64_t ahead_us)
             loop_timer_set(run->loop, &run->timer, clock_mono_us() + wait_us - AHEAD_US, on_due, run);
             break;
         }
-        if (platform_next(run->platform, due_us > now_us ? due_us : now_us, &delivery))
+        if (!platform_next(run->platform, due_us > now_us ? due_us : now_us, &delivery))
+            break;
+        if (run->plan->items[delivery.first].source == PLAN_SNAPSHOT)
+            halt(run, HALT_SNAPSHOT);
+        else
             send_delivery(run, &delivery);
         ahead_us = 0; /* answers are looked at between two */
     }
@@ -489,7 +627,95 @@ static bool diagnose(struct run *run, struct refused *refused, struct err *err)
     return true;
 }
 
+/* ---- the connector's state ---------------------------------------------------------------- */
+
+/* Moments of the run are no news to a connector that notes them: from its oldest event to the end of our
+ * look. */
+#define LOOK_US_MAX (INT64_C(600) * 1000000)
+
+static bool look(struct run *run, bool with_b, struct err *err)
+{
+    struct observation seen = {0};
+    struct idents *idents = idents_new();
+    plan_add_idents(run->plan, idents);
+    idents_set_window(idents, run->wall_start_us - (int64_t)(run->plan->rounds + 1) * 1000000,
+                      clock_wall_us() + LOOK_US_MAX);
+    bool ok = observe_settle(run->options->observe, idents, with_b, &seen, err);
+    if (ok && seen.end != OBSERVED_INTERRUPTED)
+        record_snapshot(run, &seen);
+    observation_reset(&seen);
+    idents_free(idents);
+    return ok;
+}
+
+/* It was killed: start it again. One that does not come back is a finding, and the end of the run. */
+static void restart_connector(struct run *run)
+{
+    struct err why;
+    bool ok = run->options->restart->start(run->options->restart->arg, &why);
+    if (!ok && loop_interrupted(run->loop))
+        return;
+    record_restart(run, ok ? NULL : why.text);
+    if (!ok) {
+        snprintf(run->why, sizeof run->why, "%.*s", (int)sizeof run->why - 1, why.text);
+        run->gone = run->given_up = true;
+    }
+}
+
 /* ---- scenarios ---------------------------------------------------------------------------- */
+
+/* The whole stream, with the halts in it. What a halt takes does not count. */
+static bool play_stream(struct run *run, struct err *err)
+{
+    pump(run, 0);
+    while (wait_done(run, err)) {
+        enum halt halt = run->halt;
+        uint64_t from_us = clock_mono_us();
+        if (halt == HALT_NONE || loop_interrupted(run->loop))
+            return true;
+        run->halt = HALT_NONE;
+        run->done = false;
+        if (halt == HALT_RESTART)
+            restart_connector(run);
+        else if (!look(run, false, err))
+            return false;
+        vclock_forget(&run->clock, clock_mono_us() - from_us);
+        platform_ended(run->platform);
+        pump(run, 0);
+    }
+    return false;
+}
+
+static enum lack lack_of(const struct scenario *s, bool sight, bool restart)
+{
+    if (s->effects && !sight)
+        return LACK_SIGHT;
+    for (size_t i = 0; i < s->fault_count; i++)
+        if (s->faults[i].kind == FAULT_RESTART && !restart)
+            return LACK_RESTART;
+    return LACK_NOTHING;
+}
+
+const char *run_lacks(const struct scenario *scenario, bool sight, bool restart)
+{
+    enum lack lack = lack_of(scenario, sight, restart);
+    return lack == LACK_NOTHING ? NULL : lacks[lack];
+}
+
+static void skip(struct run *run, const struct scenario *scenario, enum lack lack)
+{
+    record_scenario(run, scenario, lacks[lack]);
+    record_settled(run, scenario);
+    run->skipped[lack]++;
+}
+
+static void print_skipped(const struct run *run)
+{
+    for (int i = 0; i < LACK_COUNT && run->options->progress != PROGRESS_NONE; i++)
+        if (run->skipped[i])
+            fprintf(stderr, "%u scenario%s skipped: %s\n", run->skipped[i], run->skipped[i] == 1 ? "" : "s",
+                    lacks[i]);
+}
 
 static bool play(struct run *run, const struct scenario *scenario, struct err *err)
 {
@@ -503,17 +729,19 @@ static bool play(struct run *run, const struct scenario *scenario, struct err *e
     run->given_up = run->done = run->answered = false;
     for (int i = 0; i < REFUSED_COUNT; i++)
         run->refused[i].seen = false;
-    record_scenario(run);
+    record_scenario(run, scenario, NULL);
     vclock_init(&run->clock, o->speed);
-    pump(run, 0);
-    bool ok = wait_done(run, err);
+    bool ok = play_stream(run, err);
     loop_timer_stop(run->loop, &run->timer);
+    loop_timer_stop(run->loop, &run->restart.timer);
+    if (ok && scenario->effects && !run->given_up && !loop_interrupted(run->loop))
+        ok = look(run, true, err);
     for (int i = 0; i < REFUSED_COUNT && ok && !run->given_up; i++)
         ok = diagnose(run, &run->refused[i], err);
     draw_bar(run, true);
     print_line(run, clock_mono_us() - from_us);
     if (!loop_interrupted(run->loop))
-        record_settled(run);
+        record_settled(run, scenario);
     platform_free(run->platform);
     plan_free(run->plan);
     return ok;
@@ -526,6 +754,11 @@ static bool play_all(struct run *run, const struct suite *suite, enum run_end *e
             const struct scenario *s = suite->scenarios[i];
             if (!(s->platforms & PLATFORM_BIT(run->options->profile->id)) || is_load(s) != load)
                 continue;
+            enum lack lack = lack_of(s, run->options->observe, run->options->restart);
+            if (lack != LACK_NOTHING) {
+                skip(run, s, lack);
+                continue;
+            }
             if (!play(run, s, err))
                 return false;
             if (loop_interrupted(run->loop)) {
@@ -537,7 +770,8 @@ static bool play_all(struct run *run, const struct suite *suite, enum run_end *e
             run->given_up_in_row = run->given_up && !run->answered ? run->given_up_in_row + 1 : 0;
             if (run->absent)
                 *end = RUN_UNREACHABLE;
-            else if (run->given_up_in_row == GIVEN_UP_MAX || (run->given_up && !run->ever_answered))
+            else if (run->gone || run->given_up_in_row == GIVEN_UP_MAX ||
+                     (run->given_up && !run->ever_answered))
                 *end = RUN_GIVEN_UP;
             if (*end != RUN_COMPLETE)
                 return true;
@@ -569,6 +803,7 @@ bool run_suite(const struct run_options *options, const struct suite *suite, str
         loop_before_wait(loop, flush_journal, &run);
         record_run(&run);
         ok = play_all(&run, suite, end, err);
+        print_skipped(&run);
         loop_before_wait(loop, NULL, NULL);
         if (ok)
             record_end(&run, *end);

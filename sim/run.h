@@ -35,7 +35,12 @@ struct run_options {
 /* How the run ended: the reason in the journal's end record. */
 enum run_end { RUN_COMPLETE, RUN_INTERRUPTED, RUN_UNREACHABLE, RUN_GIVEN_UP };
 
-/* Play every scenario of the suite that knows the platform. Load scenarios come last: what they do to a
+/* What the scenario asks for and is not there, in the journal's words; NULL: it can be played. sight: the
+ * connector's state can be looked at. restart: it can be killed and started. */
+const char *run_lacks(const struct scenario *scenario, bool sight, bool restart);
+
+/* Play every scenario of the suite that knows the platform; those that cannot be played are recorded as
+ * skipped. Load scenarios come last: what they do to a
  * connector spoils nothing else. RUN_UNREACHABLE: no connection could be made, ever. RUN_GIVEN_UP: it fell
  * silent, and the rest was not played. `why` says what came instead of the last missing answer. Fails (and
  * the journal ends there) when a plan cannot be built or the journal not written. */
