@@ -9,7 +9,9 @@ struct platform {
     const struct plan *plan;
     size_t cursor; /* the first item that no delivery carries yet */
     uint32_t in_flight, deliveries;
-    bool paced; /* items have their own due moments; how many are in flight does not matter */
+    bool barrier;     /* the last delivery was one */
+    uint64_t held_us; /* a barrier held back what was due before */
+    bool paced;       /* items have their own due moments; how many are in flight does not matter */
 };
 
 struct platform *platform_new(const struct plan *plan)
@@ -31,16 +33,70 @@ static bool full(const struct platform *p)
     return p->in_flight >= (p->paced ? IN_FLIGHT_MAX : p->plan->scenario->pace.concurrency);
 }
 
-/* Events travel together when they are due together and the same thing happens to them. */
-static bool rides_with(const struct plan_item *first, const struct plan_item *item)
+static bool is_barrier(const struct plan_item *item)
 {
-    return item->source != PLAN_REACHABILITY && first->source != PLAN_REACHABILITY &&
-           item->at_us == first->at_us && item->variant == first->variant && item->spec == first->spec;
+    return item->source == PLAN_SNAPSHOT || variant_get(item->variant)->fault == FAULT_RESTART;
 }
+
+/* May the item leave now, as far as what is in flight is concerned? An overlapping copy leaves with its
+ * original, whoever else waits. */
+static bool has_room(const struct platform *p, const struct plan_item *item)
+{
+    if (p->in_flight && (p->barrier || is_barrier(item)))
+        return false;
+    return !full(p) || item->variant == VARIANT_OVERLAP_COPY;
+}
+
+/* ---- which events share a request ----------------------------------------------------------- */
+
+static bool is_together(const struct plan_item *item)
+{
+    return item->variant == VARIANT_DUPLICATE_TOGETHER;
+}
+
+/* Undisturbed, or a copy that comes in the request of its original. */
+static bool is_plain(const struct plan_item *item)
+{
+    return item->variant == VARIANT_NONE || is_together(item);
+}
+
+static bool travels_alone(const struct plan *plan, const struct plan_item *item)
+{
+    return item->source == PLAN_REACHABILITY || is_barrier(item) || plan_universe(plan, item) != UNIVERSE_B;
+}
+
+/* Events travel together when they are due together and the same thing happens to them. */
+static bool rides_with(const struct plan *plan, const struct plan_item *first, const struct plan_item *item)
+{
+    return !travels_alone(plan, first) && !travels_alone(plan, item) && item->at_us == first->at_us &&
+           ((is_plain(first) && is_plain(item)) ||
+            (item->variant == first->variant && item->spec == first->spec));
+}
+
+/* The request that starts at the cursor: as full as can be, and no copy torn from its original. */
+static void fill(const struct platform *p, struct delivery *delivery)
+{
+    const struct plan *plan = p->plan;
+    const struct plan_item *first = &plan->items[p->cursor];
+    size_t left = plan->count - p->cursor, count = 1;
+    while (count < left && count < plan->batch && rides_with(plan, first, &first[count]))
+        count++;
+    if (count > 1 && count < left && is_together(&first[count]) &&
+        first[count].event == first[count - 1].event)
+        count--;
+    delivery->first = p->cursor;
+    delivery->count = count;
+    delivery->variant = first->variant;
+    for (size_t i = 0; i < count; i++)
+        if (is_together(&first[i]))
+            delivery->variant = VARIANT_DUPLICATE_TOGETHER;
+}
+
+/* ---- when ----------------------------------------------------------------------------------- */
 
 uint64_t platform_due_us(const struct platform *p, uint64_t now_us)
 {
-    if (p->cursor == p->plan->count || full(p))
+    if (p->cursor == p->plan->count || !has_room(p, &p->plan->items[p->cursor]))
         return UINT64_MAX;
     uint64_t at_us = p->plan->items[p->cursor].at_us;
     return at_us > now_us ? at_us : now_us;
@@ -50,18 +106,15 @@ bool platform_next(struct platform *p, uint64_t now_us, struct delivery *deliver
 {
     if (platform_due_us(p, now_us) > now_us)
         return false;
-    const struct plan_item *items = p->plan->items, *first = &items[p->cursor];
-    size_t count = 1;
-    while (count < p->plan->batch && p->cursor + count < p->plan->count && rides_with(first, first + count))
-        count++;
-    *delivery = (struct delivery){
-        .id = ++p->deliveries,
-        .attempt = 1,
-        .first = p->cursor,
-        .count = count,
-        .scheduled_us = p->paced ? first->at_us : now_us,
-    };
-    p->cursor += count;
+    const struct plan_item *item = &p->plan->items[p->cursor];
+    bool held = p->barrier || is_barrier(item);
+    p->barrier = is_barrier(item);
+    if (held) /* by ourselves: it is nobody's lateness */
+        p->held_us = now_us;
+    *delivery = (struct delivery){.id = ++p->deliveries, .attempt = 1};
+    fill(p, delivery);
+    delivery->scheduled_us = !p->paced ? now_us : item->at_us > p->held_us ? item->at_us : p->held_us;
+    p->cursor += delivery->count;
     p->in_flight++;
     return true;
 }

@@ -237,6 +237,182 @@ static void test_a_plan_without_events_is_done_at_once(void **state)
     planning_reset(&p);
 }
 
+/* ---- universes, copies, barriers --------------------------------------------------------------------- */
+
+/* A plan made by hand. */
+struct hand {
+    struct scenario scenario;
+    struct plan plan;
+    struct plan_item items[32];
+};
+
+/* One character an item: a, ', b: an event in A, A', B; t, d, o: its copy, together, apart, overlapping;
+ * r: the connector is killed after it; f: forged; s: a snapshot; c: a check. */
+static void hand(struct hand *h, const char *text, uint32_t batch, uint32_t concurrency)
+{
+    static const struct {
+        char key;
+        enum universe universe;
+        enum fault_variant variant;
+        uint16_t source;
+    } kinds[] = {{'a', UNIVERSE_A, VARIANT_NONE, 0},
+                 {'\'', UNIVERSE_A2, VARIANT_NONE, 0},
+                 {'b', UNIVERSE_B, VARIANT_NONE, 0},
+                 {'t', UNIVERSE_B, VARIANT_DUPLICATE_TOGETHER, 0},
+                 {'d', UNIVERSE_B, VARIANT_DUPLICATE_APART, 0},
+                 {'o', UNIVERSE_B, VARIANT_OVERLAP_COPY, 0},
+                 {'r', UNIVERSE_B, VARIANT_RESTART_AGAIN, 0},
+                 {'f', UNIVERSE_B, VARIANT_FORGE_RANDOM, 0},
+                 {'s', UNIVERSE_A, VARIANT_NONE, PLAN_SNAPSHOT},
+                 {'c', UNIVERSE_A, VARIANT_NONE, PLAN_REACHABILITY}};
+    *h = (struct hand){.scenario.pace = {.concurrency = concurrency}};
+    h->plan = (struct plan){.scenario = &h->scenario, .batch = batch, .universes = 3, .items = h->items};
+    for (; *text; text++)
+        for (size_t i = 0; i < COUNT_OF(kinds); i++)
+            if (kinds[i].key == *text) {
+                struct plan_item *item = &h->items[h->plan.count++];
+                bool copy = strchr("tdo", *text);
+                uint32_t event = (uint32_t)h->plan.count;
+                *item = (struct plan_item){.event = copy ? event - 1 : event,
+                                           .order = copy ? event - 1 : event,
+                                           .entity = 3 * event + kinds[i].universe,
+                                           .variant = (uint8_t)kinds[i].variant,
+                                           .source = kinds[i].source,
+                                           .copy = copy};
+            }
+}
+
+/* What is sent when everything is answered one at a time: requests apart by a blank. */
+static void assert_requests(const char *text, uint32_t batch, const char *expected)
+{
+    struct hand h;
+    hand(&h, text, batch, 1);
+    struct platform *platform = platform_new(&h.plan);
+    char found[100] = "";
+    for (struct delivery d; platform_next(platform, 0, &d); platform_ended(platform))
+        snprintf(found + strlen(found), sizeof found - strlen(found), "%s%.*s", *found ? " " : "",
+                 (int)d.count, text + d.first);
+    assert_string_equal(found, expected);
+    assert_true(platform_done(platform));
+    platform_free(platform);
+}
+
+static void test_only_universe_b_shares_requests(void **state)
+{
+    (void)state;
+    assert_requests("aaa\'\'\'bbb", 10, "a a a \' \' \' bbb");
+    assert_requests("bbbbb", 2, "bb bb b");
+    assert_requests("ba\'b", 10, "b a \' b");
+    assert_requests("cbbsbb", 10, "c bb s bb");
+}
+
+static void test_a_copy_that_comes_together_is_in_the_request_of_its_original(void **state)
+{
+    (void)state;
+    assert_requests("bbtb", 10, "bbtb");
+    assert_requests("bbbt", 3, "bb bt"); /* rather two requests than a copy that comes apart */
+    assert_requests("btbtbt", 3, "bt bt bt");
+    assert_requests("bt", 1, "b t");
+    assert_requests("bbtfb", 10, "bbt f b"); /* the forged one is alone in being forged */
+    assert_requests("btdb", 10, "bt d b");
+}
+
+static void test_a_request_is_what_happens_to_all_of_it(void **state)
+{
+    (void)state;
+    struct hand h;
+    hand(&h, "bbtbfbbtrs", 4, 1);
+    static const enum fault_variant expected[] = {VARIANT_DUPLICATE_TOGETHER, VARIANT_FORGE_RANDOM,
+                                                  VARIANT_DUPLICATE_TOGETHER, VARIANT_RESTART_AGAIN,
+                                                  VARIANT_NONE};
+    struct platform *platform = platform_new(&h.plan);
+    for (size_t i = 0; i < COUNT_OF(expected); i++) {
+        assert_int_equal(next(platform, 0).variant, expected[i]);
+        platform_ended(platform);
+    }
+    assert_true(platform_done(platform));
+    platform_free(platform);
+}
+
+static void test_an_overlapping_copy_leaves_with_its_original_when_all_is_full(void **state)
+{
+    (void)state;
+    struct hand h;
+    hand(&h, "abob", 10, 2);
+    struct platform *platform = platform_new(&h.plan);
+    next(platform, 0);
+    next(platform, 0);
+    assert_int_equal(platform_due_us(platform, 5), 5);
+    assert_int_equal(next(platform, 5).variant, VARIANT_OVERLAP_COPY);
+    assert_nothing_due(platform, S);
+    platform_ended(platform);
+    assert_nothing_due(platform, S);
+    platform_ended(platform);
+    next(platform, S);
+    platform_free(platform);
+}
+
+/* Snapshots and restarts: everything before them has ended, nothing after them has begun. */
+static void assert_barrier(const char *text)
+{
+    struct hand h;
+    hand(&h, text, 10, 10);
+    struct platform *platform = platform_new(&h.plan);
+    next(platform, 0);
+    next(platform, 0);
+    assert_nothing_due(platform, S);
+    platform_ended(platform);
+    assert_nothing_due(platform, S);
+    platform_ended(platform);
+    assert_int_equal(platform_due_us(platform, 2 * S), 2 * S);
+    struct delivery barrier = next(platform, 2 * S);
+    assert_int_equal(barrier.count, 1);
+    assert_int_equal(barrier.first, 2);
+    assert_nothing_due(platform, 3 * S);
+    assert_false(platform_done(platform));
+    platform_ended(platform);
+    next(platform, 4 * S);
+    next(platform, 4 * S);
+    assert_int_equal(platform_in_flight(platform), 2);
+    platform_free(platform);
+}
+
+static void test_nothing_is_in_flight_around_a_barrier(void **state)
+{
+    (void)state;
+    assert_barrier("aasaa");
+    assert_barrier("aaraa");
+    assert_barrier("aasbo"); /* not even an overlapping copy */
+    assert_barrier("aarda");
+}
+
+static void test_barriers_one_after_another_and_at_both_ends(void **state)
+{
+    (void)state;
+    assert_requests("srrs", 10, "s r r s");
+}
+
+/* What we held back ourselves is no lateness of the connector. */
+static void test_with_a_rate_what_a_barrier_held_back_counts_from_then(void **state)
+{
+    (void)state;
+    struct hand h;
+    hand(&h, "arbb", 1, 0);
+    h.scenario.pace.rate = 1;
+    for (size_t i = 0; i < h.plan.count; i++)
+        h.items[i].at_us = i * S;
+    struct platform *platform = platform_new(&h.plan);
+    assert_int_equal(next(platform, 1).scheduled_us, 0);
+    assert_nothing_due(platform, 2 * S); /* the barrier is due at 1 s, and waits */
+    platform_ended(platform);
+    assert_int_equal(next(platform, 3 * S / 2).scheduled_us, 3 * S / 2);
+    platform_ended(platform);
+    assert_int_equal(next(platform, 5 * S / 2).scheduled_us, 5 * S / 2);
+    assert_int_equal(platform_due_us(platform, 5 * S / 2), 3 * S);
+    assert_int_equal(next(platform, 4 * S).scheduled_us, 3 * S);
+    platform_free(platform);
+}
+
 /* ---- whatever the answers do ------------------------------------------------------------------------ */
 
 /* A scenario drawn from a seed. */
@@ -329,6 +505,13 @@ int main(void)
         cmocka_unit_test(test_with_a_rate_only_our_own_limit_holds_requests_back),
         cmocka_unit_test(test_platform_is_done_when_all_is_sent_and_answered),
         cmocka_unit_test(test_a_plan_without_events_is_done_at_once),
+        cmocka_unit_test(test_only_universe_b_shares_requests),
+        cmocka_unit_test(test_a_copy_that_comes_together_is_in_the_request_of_its_original),
+        cmocka_unit_test(test_a_request_is_what_happens_to_all_of_it),
+        cmocka_unit_test(test_an_overlapping_copy_leaves_with_its_original_when_all_is_full),
+        cmocka_unit_test(test_nothing_is_in_flight_around_a_barrier),
+        cmocka_unit_test(test_barriers_one_after_another_and_at_both_ends),
+        cmocka_unit_test(test_with_a_rate_what_a_barrier_held_back_counts_from_then),
         cmocka_unit_test(test_every_planned_event_is_sent_exactly_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
