@@ -212,9 +212,10 @@ static void record_send(struct run *run, const struct flight *f, const char *mis
     }
     if (run->plan->universes > 1)
         put_universe(run, &f->delivery, w);
-    if (item->variant != VARIANT_NONE) {
-        json_put(w, "fault", fault_get(variant_get(item->variant)->fault)->name);
-        json_put(w, "variant", variant_get(item->variant)->name);
+    if (f->delivery.variant != VARIANT_NONE) {
+        const struct variant_row *variant = variant_get(f->delivery.variant);
+        json_put(w, "fault", fault_get(variant->fault)->name);
+        json_put(w, "variant", variant->name);
     }
     if (mistake)
         json_put(w, "mistake", mistake);
@@ -372,7 +373,7 @@ static bool compose(struct run *run, struct flight *f)
     if (!buf_ok(&f->message.body))
         return err_set(&run->err, "%s: a request body is larger than %u bytes", run->plan->scenario->name,
                        BODY_BYTES_MAX);
-    return message_spoil(run->composer, &f->message, items->variant, &run->err);
+    return message_spoil(run->composer, &f->message, f->delivery.variant, &run->err);
 }
 
 /* The moment within the fault's `after`, the same whenever the plan is played. */
@@ -425,12 +426,12 @@ static void note_silence(struct run *run, const struct answer *a)
 static void note_refusal(struct run *run, const struct flight *f, const struct answer *a)
 {
     const struct plan_item *item = &run->plan->items[f->delivery.first];
-    bool bytes = variant_get(item->variant)->fault == FAULT_BYTES;
+    bool bytes = variant_get(f->delivery.variant)->fault == FAULT_BYTES;
     bool unauthorised = a->status == 401 || a->status == 403;
     struct refused *refused = &run->refused[bytes          ? REFUSED_BYTES
                                             : unauthorised ? REFUSED_PLAIN
                                                            : REFUSED_OTHERWISE];
-    if (item->source == PLAN_REACHABILITY || (item->variant != VARIANT_NONE && !bytes))
+    if (item->source == PLAN_REACHABILITY || (f->delivery.variant != VARIANT_NONE && !bytes))
         return;
     if (a->outcome == OUTCOME_ANSWERED && a->status >= 400 && a->status != 429 && !refused->seen) {
         refused->seen = true;
@@ -535,7 +536,7 @@ static void send_delivery(struct run *run, const struct delivery *delivery)
             fail(run);
             return;
         }
-        message_sign(run->composer, &f->message, item->variant, clock_wall_us());
+        message_sign(run->composer, &f->message, delivery->variant, clock_wall_us());
     }
     struct wire wire = wire_of(run, item);
     while (vclock_now_us(&run->clock) < delivery->scheduled_us) /* for AHEAD_US at most */
