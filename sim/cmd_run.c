@@ -30,9 +30,9 @@ struct play {
     struct process *process; /* the connector, when it is our child; or NULL */
     struct observe *observe; /* or NULL */
     struct run_options run;
-    struct run_restart restart;         /* what run points to … */
-    struct buf url, state_url, command; /* … like these */
-    char folder[32];                    /* of the demo's database, or "" */
+    struct run_restart restart;                    /* what run points to … */
+    struct buf url, shown_url, state_url, command; /* … like these */
+    char folder[32];                               /* of the demo's database, or "" */
 };
 
 /* ---- options ------------------------------------------------------------------------------ */
@@ -187,6 +187,17 @@ static bool start_exec(struct play *play, struct err *err)
             not_started(play, err));
 }
 
+/* Where it listens; a password in the URL is not for everybody. */
+static void set_url(struct play *play, const char *url)
+{
+    buf_clear(&play->url);
+    buf_clear(&play->shown_url);
+    buf_puts(&play->url, url);
+    opts_put_url(&play->shown_url, url);
+    play->run.deliver.url = buf_text(&play->url);
+    play->run.url = buf_text(&play->shown_url);
+}
+
 /* The first line of our own connector says where it listens. */
 static bool read_url(struct play *play, struct err *err)
 {
@@ -194,13 +205,10 @@ static bool read_url(struct play *play, struct err *err)
     buf_init(&line, 4096);
     bool ok = process_read_line(play->process, play->options->exec_timeout_us, &line, err);
     const char *start = ok ? strstr(buf_text(&line), "http://") : NULL;
-    if (start) {
-        buf_clear(&play->url);
-        buf_puts(&play->url, start);
-        play->run.deliver.url = buf_text(&play->url);
-    } else if (ok) {
+    if (start)
+        set_url(play, start);
+    else if (ok)
         ok = err_env(err, "it said \"%s\"", buf_text(&line));
-    }
     buf_reset(&line);
     return ok;
 }
@@ -303,12 +311,15 @@ static bool prepare(struct play *play, const struct options *options, enum comma
 {
     bool demo = command == CMD_DEMO;
     *play = (struct play){.options = options};
-    buf_init(&play->url, 4096);
+    buf_init(&play->url, 1 << 16);
+    buf_init(&play->shown_url, 1 << 16);
     buf_init(&play->state_url, 4096);
     buf_init(&play->command, 1 << 16);
     if (!make_run_options(options, secret, &play->run, err) || !cmd_check_required(options, err) ||
         (options->url && !deliver_check(&play->run.deliver, err)) || !check_observe(options, err))
         return false;
+    if (options->url)
+        set_url(play, options->url);
     opts_command_line(options, command, play->run.seed, &play->command);
     play->run.command = buf_text(&play->command);
     if (demo || options->exec) {
@@ -329,7 +340,7 @@ static bool prepare(struct play *play, const struct options *options, enum comma
 static bool deliver_and_score(struct play *play, enum exit_code *code, struct err *err)
 {
     const char *name = play->options->journal ? play->options->journal : "journal";
-    const char *url = play->run.deliver.url;
+    const char *url = play->run.url;
     enum run_end end;
     char why[300];
     if (!run_suite(&play->run, &play->suite, play->data, play->loop, play->journal, &end, why, err))
@@ -362,6 +373,7 @@ static bool finish(struct play *play, bool ok, struct err *err)
     suite_reset(&play->suite);
     data_close(play->data);
     buf_reset(&play->url);
+    buf_reset(&play->shown_url);
     buf_reset(&play->state_url);
     buf_reset(&play->command);
     return ok;

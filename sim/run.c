@@ -8,7 +8,6 @@
 #include "clock.h"
 #include "limits.h"
 #include "message.h"
-#include "opts.h"
 #include "plan.h"
 #include "platform.h"
 #include "rng.h"
@@ -120,20 +119,16 @@ static const char *const end_names[] = {"complete", "interrupted", "unreachable"
 static void record_run(struct run *run)
 {
     const struct run_options *o = run->options;
-    struct buf url;
-    buf_init(&url, 1 << 16);
-    opts_put_url(&url, o->deliver.url);
     struct json_writer *w = journal_begin(run->journal, "run");
     json_put_u64(w, "journal", JOURNAL_VERSION);
     json_put(w, "pimsim", PIMSIM_VERSION);
     json_put(w, "platform", platform_names[o->profile->id]);
-    json_put_bytes(w, "url", buf_span(&url));
+    json_put(w, "url", o->url);
     json_put_u64(w, "seed", o->seed);
     json_put_u64(w, "deadline_us", o->deliver.deadline_us);
     json_put_i64(w, "started_us", clock_wall_us() - (int64_t)(clock_mono_us() - run->started_us));
     json_put(w, "command", o->command);
     journal_end(run->journal);
-    buf_reset(&url);
 }
 
 static bool is_load(const struct scenario *scenario)
@@ -767,7 +762,7 @@ static bool play_all(struct run *run, const struct suite *suite, enum run_end *e
                 return true;
             }
             if (run->unsendable && run->ever_answered)
-                return err_env(err, "%s: %s", run->options->deliver.url, run->why);
+                return err_env(err, "%s: %s", run->options->url, run->why);
             run->given_up_in_row = run->given_up && !run->answered ? run->given_up_in_row + 1 : 0;
             if (run->absent)
                 *end = RUN_UNREACHABLE;
@@ -860,7 +855,7 @@ bool run_wait_ready(const struct run_options *options, struct loop *loop, uint64
             ok = loop_turn(loop, KNOCK_EVERY_US, err); /* not faster than a server can start */
     }
     if (ok && !knock.answered)
-        ok = err_env(err, "%s did not answer: %s", options->deliver.url, knock.why);
+        ok = err_env(err, "%s did not answer: %s", options->url, knock.why);
     deliver_free(deliver);
     message_reset(&message);
     return ok;

@@ -24,6 +24,7 @@ struct run_options {
     const struct profile *profile;
     struct settings settings;
     struct deliver_options deliver;
+    const char *url; /* the connector's, as it is shown: without a password */
     uint64_t seed;
     unsigned speed;                    /* SPEED_MAX, or N times real time */
     const char *command;               /* the line that reproduces the run, for the journal */
