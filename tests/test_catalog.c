@@ -63,7 +63,7 @@ static void each_item(const struct json_style *style, void (*check)(const struct
     struct err err;
     struct data *data;
     struct catalog *catalog;
-    if (!data_open(&data, NULL, &err) || !catalog_load(&catalog, data, style, &err))
+    if (!data_open(&data, NULL, &err) || !catalog_load(&catalog, data, style, false, &err))
         fail_msg("%s", err.text);
     assert_true(catalog_count(catalog, ENTITY_PRODUCT) + catalog_count(catalog, ENTITY_PRODUCT_MODEL) >= 30);
     assert_int_equal(catalog_count(catalog, ENTITY_OTHER), 0);
