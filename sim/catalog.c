@@ -2,7 +2,7 @@
  *
  * An item is its resource's bytes and a sorted list of slots: the places that name the entity, and the
  * leaves that versions change. Leaf i of n changes at the versions u with (u - 1) % n == i, so a state
- * is known from its number alone. A steady item has a single leaf. */
+ * is known from its number alone. A steady item's leaves count as one. */
 #include "catalog.h"
 
 #include <inttypes.h>
@@ -221,16 +221,23 @@ static void sort_slots(struct item *item)
     qsort(item->slots, item->slot_count, sizeof *item->slots, compare_places);
 }
 
-/* Keep the first leaf alone: a price if there is one, and nothing that turns back before all else is missing.
- */
-static void keep_first_leaf(struct item *item)
+/* All leaves take the same turn, every time. Lists and flags go: what is added to a list stays in it when the
+ * delta that removes it is passed over, and a flag is soon what it was. False when nothing is left. */
+static bool make_steady(struct item *item)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < item->slot_count; i++)
-        if (item->slots[i].kind < SLOT_DIGITS || item->slots[i].turn == 0)
-            item->slots[kept++] = item->slots[i];
+    item->leaf_count = 0;
+    for (size_t i = 0; i < item->slot_count; i++) {
+        struct slot slot = item->slots[i];
+        if (slot.kind == SLOT_LIST || slot.kind == SLOT_FLAG)
+            continue;
+        if (slot.kind >= SLOT_DIGITS)
+            item->leaf_count = 1;
+        slot.turn = 0;
+        item->slots[kept++] = slot;
+    }
     item->slot_count = kept;
-    item->leaf_count = item->leaf_count > 0;
+    return item->leaf_count > 0;
 }
 
 static bool respell(const char *name, struct span text, const struct json_style *style, struct span *spelled,
@@ -427,9 +434,10 @@ static bool add_items(struct catalog *catalog, const struct json_doc *doc, enum 
         list->items = mem_grow(list->items, &list->cap, list->count, sizeof *list->items);
         if (!item_new(&list->items[list->count], doc->name, json_raw(doc, n), attributes, style, err))
             return false;
-        if (steady)
-            keep_first_leaf(list->items[list->count]);
-        list->count++;
+        if (steady && !make_steady(list->items[list->count]))
+            item_free(list->items[list->count]);
+        else
+            list->count++;
     }
     return true;
 }
