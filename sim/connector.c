@@ -1,7 +1,7 @@
 /* connector: see connector.h.
  *
  * A request goes through receive(): authenticate, parse, read, store, acknowledge. What a step refuses ends
- * there with a reply. Everything slow happens afterwards, on a timer. */
+ * there with a reply. Everything slow happens afterwards, on a timer. (Some bugs put off storing, too.) */
 #include "connector.h"
 
 #include <cjson/cJSON.h>
@@ -26,7 +26,9 @@
 #define APPLY_AFTER_FAILURE_US 1000000
 #define MAC_BYTES              32
 #define SECRETS_MAX            3
-#define CACHED_SIGNATURES      4096 /* BUG_SIG_CACHED */
+#define CACHED_SIGNATURES      4096    /* BUG_SIG_CACHED */
+#define QUIET_US               100000  /* has_time() */
+#define BUSY_US                2000000 /* has_time() */
 
 enum sender { EVENTS_API, AEP };
 
@@ -43,6 +45,20 @@ struct connector {
     uint64_t serial_until_us; /* BUG_LOAD_SERIAL: when the work in hand is done */
     unsigned char (*cached)[MAC_BYTES];
     size_t cached_count;
+    struct delivery *put_off;
+    uint64_t heard_us, busy_since_us;
+};
+
+/* A request's events. What they consist of belongs to `root`. */
+struct delivery {
+    struct connector *connector;
+    enum sender sender;
+    cJSON *root;
+    struct inbox_event *events;
+    size_t count;
+    struct httpd_request *request; /* of a bug that puts it off: to be answered then, or NULL */
+    struct loop_timer timer;       /* not armed: it is not put off */
+    struct delivery *next;
 };
 
 /* What to answer; status 0: nothing yet, go on. */
@@ -62,6 +78,16 @@ static const struct connector_bug_row bug_rows[] = {
     {BUG_##id, name, rule_events_api, rule_aep, summary},
 #include "bugs.def"
 #undef BUG
+};
+
+/* The bugs that are about what is kept are the inbox's. */
+static const enum inbox_flaw inbox_flaws[BUG_END] = {
+    [BUG_NO_DEDUP] = INBOX_NO_DEDUP,           [BUG_COUNTS_TWICE] = INBOX_COUNTS_TWICE,
+    [BUG_DEDUP_WINDOW] = INBOX_DEDUP_WINDOW,   [BUG_DEDUP_REQUEST] = INBOX_DEDUP_REQUEST,
+    [BUG_DEDUP_MEMORY] = INBOX_DEDUP_MEMORY,   [BUG_MARK_FIRST] = INBOX_TRUSTS_LOOK_UP,
+    [BUG_BATCH_LOOKUP] = INBOX_TRUSTS_LOOK_UP, [BUG_CHECK_THEN_INSERT] = INBOX_TRUSTS_LOOK_UP,
+    [BUG_LAST_ARRIVAL] = INBOX_LAST_ARRIVAL,   [BUG_RESURRECT] = INBOX_RESURRECT,
+    [BUG_LATE_CREATE] = INBOX_LATE_CREATE,
 };
 
 size_t connector_bug_count(void)
@@ -189,6 +215,15 @@ static struct reply check_signatures(struct connector *connector, struct httpd_r
     return REFUSE(401, "no signature is right");
 }
 
+/* BUG_STORED_ANYWAY */
+static bool has_signature(const struct httpd_request *request, enum sender sender)
+{
+    for (size_t i = 0; i < COUNT_OF(signature_headers[sender]) && signature_headers[sender][i]; i++)
+        if (httpd_header(request, signature_headers[sender][i]))
+            return true;
+    return false;
+}
+
 /* BUG_SIG_RESERIALISE: what comes out when a body is parsed and printed again; NULL: it is no JSON. */
 static char *reserialise(struct span body)
 {
@@ -287,15 +322,13 @@ static int64_t read_time(const char *text)
     return time_us + part_us;
 }
 
-#define KIND_SIZE 64
-
 /* "product_model" of "product_model.updated" and of "com.akeneo.pim.v1.product-model.updated.delta". */
-static void read_kind(const char *type, char kind[KIND_SIZE])
+static void read_kind(const char *type, char kind[INBOX_KIND_SIZE])
 {
     static const char aep[] = "com.akeneo.pim.v1.";
     if (strncmp(type, aep, strlen(aep)) == 0)
         type += strlen(aep);
-    snprintf(kind, KIND_SIZE, "%.*s", (int)strcspn(type, "."), type);
+    snprintf(kind, INBOX_KIND_SIZE, "%.*s", (int)strcspn(type, "."), type);
     for (char *dash; (dash = strchr(kind, '-'));)
         *dash = '_';
 }
@@ -324,7 +357,7 @@ static bool is_foreign(const struct connector *connector, const cJSON *object, c
     const cJSON *member;
     cJSON_ArrayForEach(member, object)
     {
-        char word[KIND_SIZE];
+        char word[INBOX_KIND_SIZE];
         snprintf(word, sizeof word, " %s ", member->string);
         if (!strstr(members, word))
             return true;
@@ -334,7 +367,7 @@ static bool is_foreign(const struct connector *connector, const cJSON *object, c
 
 /* Both platforms' spellings at once: an event has one or the other. What is missing does not matter but
  * for the id; what is not known is kept in mind by its id alone. */
-static struct reply read_event(const struct connector *connector, const cJSON *object, char kind[KIND_SIZE],
+static struct reply read_event(const struct connector *connector, const cJSON *object,
                                struct inbox_event *event)
 {
     const char *id = first_text_of(object, (const char *const[]){"event_id", "id"}, 2);
@@ -345,39 +378,65 @@ static struct reply read_event(const struct connector *connector, const cJSON *o
     if ((connector->bug == BUG_UNKNOWN_TYPE || connector->bug == BUG_UNKNOWN_FIELD) &&
         is_foreign(connector, object, type))
         return REFUSE(422, "an event is of an unknown type or has an unknown member");
-    read_kind(type, kind);
+    *event = (struct inbox_event){
+        .id = id,
+        .time_us = read_time(time),
+        .created = ends_with(type, ".created"),
+        .deleted = ends_with(type, ".removed") || ends_with(type, ".deleted"),
+    };
+    read_kind(type, event->kind);
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(object, "data");
     const cJSON *entity = cJSON_GetObjectItemCaseSensitive(data, "resource");
     if (!entity)
-        entity = cJSON_GetObjectItemCaseSensitive(data, kind);
-    const char *key = first_text_of(entity, (const char *const[]){"uuid", "identifier", "code"}, 3);
+        entity = cJSON_GetObjectItemCaseSensitive(data, event->kind);
+    event->key = first_text_of(entity, (const char *const[]){"uuid", "identifier", "code"}, 3);
     const char *author = text_of(cJSON_GetObjectItemCaseSensitive(data, "author"), "identifier");
     bool own = author && strcmp(author, OWN_CLIENT_ID) == 0;
-    *event = (struct inbox_event){
-        .id = id,
-        .applies = key && !own,
-        .kind = kind,
-        .key = key,
-        .time_us = read_time(time),
-        .deleted = ends_with(type, ".removed") || ends_with(type, ".deleted"),
-    };
+    event->applies = event->key && !own;
     if (event->applies)
         event->payload = cJSON_PrintUnformatted(data);
     return GO_ON;
 }
 
+/* ---- answers ----------------------------------------------------------------------------- */
+
+static void answer(struct httpd_request *request, struct reply reply)
+{
+    char body[256] = "", location[1024];
+    const char *path = httpd_path(request);
+    const char *headers[2] = {"Content-Type: application/json", location};
+    if (reply.why)
+        snprintf(body, sizeof body, "{\"error\":\"%s\"}\n", reply.why);
+    if (reply.status == 308)
+        snprintf(location, sizeof location, "Location: %s/x", strcmp(path, "/") == 0 ? "" : path);
+    if (reply.delay_us)
+        httpd_answer_later(request, reply.delay_us, reply.status, span_of(body));
+    else
+        httpd_answer(request, reply.status, headers, reply.status == 308 ? 2 : 1, span_of(body));
+}
+
+static struct reply trouble(const char *why, const struct err *err)
+{
+    fprintf(stderr, "pimsim connector: %s\n", err->text);
+    return REFUSE(500, why);
+}
+
 /* ---- deliveries -------------------------------------------------------------------------- */
 
 /* The slow bugs do the work of a removal before they answer: none comes under load, and runs stay short. */
-static struct reply acknowledge(struct connector *connector, enum sender sender, bool removal, bool known)
+static struct reply acknowledge(const struct delivery *delivery)
 {
     static const uint64_t too_late_us[] = {[EVENTS_API] = 700000, [AEP] = 3400000};
     static const uint64_t rather_late_us[] = {[EVENTS_API] = 300000, [AEP] = 1800000};
+    struct connector *connector = delivery->connector;
+    enum sender sender = delivery->sender;
     struct reply reply = {.status = connector->bug == BUG_ACK_202 ? 202 : 200};
+    bool removal = delivery->count && delivery->events[0].deleted;
     uint64_t now_us = clock_mono_us();
     connector->removal_count += removal;
-    if (connector->bug == BUG_DUP_409 && known)
-        return REFUSE(409, "an event is known already");
+    for (size_t i = 0; connector->bug == BUG_DUP_409 && i < delivery->count; i++)
+        if (delivery->events[i].known)
+            return REFUSE(409, "an event is known already");
     if (connector->bug == BUG_REDIRECT)
         return REFUSE(308, "moved");
     if (connector->bug == BUG_ACK_SLOW && removal && connector->removal_count % 8 == 1)
@@ -407,82 +466,156 @@ static void apply(void *arg)
                        connector);
 }
 
-static struct reply store(struct connector *connector, enum sender sender, const struct inbox_event *events,
-                          size_t count)
+static struct reply store(struct delivery *delivery)
 {
-    size_t known;
+    struct connector *connector = delivery->connector;
+    size_t count = delivery->count;
     struct err err;
+    if (connector->bug == BUG_FIRST_OF_BATCH && count > 1)
+        count = 1;
     if (inbox_waiting(connector->inbox) + count > INBOX_EVENTS_MAX)
         return REFUSE(429, "the inbox is full");
-    if (!inbox_store(connector->inbox, events, count, &known, &err)) {
-        fprintf(stderr, "pimsim connector: %s\n", err.text);
-        return REFUSE(500, "the events cannot be stored");
-    }
+    if (!inbox_store(connector->inbox, delivery->events, count, &err))
+        return trouble("the events cannot be stored", &err);
     if (inbox_waiting(connector->inbox) && !connector->apply_timer.slot)
         loop_timer_set(connector->loop, &connector->apply_timer, clock_mono_us() + APPLY_EVERY_US, apply,
                        connector);
-    return acknowledge(connector, sender, count && events[0].deleted, known > 0);
+    return acknowledge(delivery);
 }
 
 /* {"events":[…]} holds several events; anything else is one. */
-static struct reply read_and_store(struct connector *connector, enum sender sender, const cJSON *root)
+static struct delivery *delivery_new(struct connector *connector, enum sender sender, cJSON *root)
 {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "events");
-    const cJSON *first = cJSON_IsArray(list) ? list->child : root;
-    size_t count = cJSON_IsArray(list) ? (size_t)cJSON_GetArraySize(list) : 1, done = 0;
-    if (connector->bug == BUG_BATCH_LIMIT && count > 5)
-        return REFUSE(413, "there are more than five events");
-    struct inbox_event *events = mem_alloc(count * sizeof *events);
-    char(*kinds)[KIND_SIZE] = mem_alloc(count * sizeof *kinds);
+    struct delivery *delivery = mem_alloc(sizeof *delivery);
+    *delivery = (struct delivery){.connector = connector, .sender = sender, .root = root};
+    delivery->count = cJSON_IsArray(list) ? (size_t)cJSON_GetArraySize(list) : 1;
+    delivery->events = mem_alloc(delivery->count * sizeof *delivery->events);
+    return delivery;
+}
+
+static void delivery_free(struct delivery *delivery)
+{
+    for (size_t i = 0; i < delivery->count; i++)
+        cJSON_free(delivery->events[i].payload);
+    free(delivery->events);
+    cJSON_Delete(delivery->root);
+    free(delivery);
+}
+
+static struct reply read_events(struct delivery *delivery)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(delivery->root, "events");
+    const cJSON *object = cJSON_IsArray(list) ? list->child : delivery->root;
     struct reply reply = GO_ON;
-    for (const cJSON *object = first; done < count && !reply.status; object = object->next, done++)
-        reply = read_event(connector, object, kinds[done], &events[done]);
+    if (delivery->connector->bug == BUG_BATCH_LIMIT && delivery->count > 5)
+        return REFUSE(413, "there are more than five events");
+    for (size_t i = 0; i < delivery->count && !reply.status; i++, object = object->next)
+        reply = read_event(delivery->connector, object, &delivery->events[i]);
+    return reply;
+}
+
+/* ---- the bugs of time -------------------------------------------------------------------- */
+
+/* How long they leave a delivery lying before they store it. */
+static const uint64_t put_off_us[BUG_END] = {
+    [BUG_MARK_FIRST] = 50000,
+    [BUG_CHECK_THEN_INSERT] = 5000,
+    [BUG_ABANDONED] = 20000,
+    [BUG_ACK_FIRST] = 30000,
+};
+
+/* Those that let somebody wait do so in the two seconds after a pause or the start: there a scenario begins
+ * whose effects are looked at, none comes under load, and runs stay short. */
+static bool has_time(struct connector *connector)
+{
+    uint64_t now_us = clock_mono_us();
+    if (now_us > connector->heard_us + QUIET_US)
+        connector->busy_since_us = now_us;
+    connector->heard_us = now_us;
+    return now_us < connector->busy_since_us + BUSY_US;
+}
+
+static void go_on(void *arg)
+{
+    struct delivery *delivery = arg, **link;
+    struct connector *connector = delivery->connector;
+    struct reply reply;
+    struct err err;
+    if (connector->bug != BUG_ABANDONED || !httpd_abandoned(delivery->request))
+        reply = store(delivery);
+    else if (inbox_look_up(connector->inbox, delivery->events, delivery->count, true, &err))
+        reply = REFUSE(500, "nobody waits for an answer");
+    else
+        reply = trouble("the events cannot be marked", &err);
+    if (delivery->request)
+        answer(delivery->request, reply);
+    for (link = &connector->put_off; *link != delivery;)
+        link = &(*link)->next;
+    *link = delivery->next;
+    delivery_free(delivery);
+}
+
+/* What bugs do before the events are stored: look them up, answer, or put the rest off. */
+static struct reply begin(struct delivery *delivery, struct httpd_request *request)
+{
+    struct connector *connector = delivery->connector;
+    enum connector_bug bug = connector->bug;
+    bool ok = true;
+    struct err err;
+    if (bug == BUG_MARK_FIRST || bug == BUG_CHECK_THEN_INSERT)
+        ok = inbox_look_up(connector->inbox, delivery->events, delivery->count, bug == BUG_MARK_FIRST, &err);
+    for (size_t i = 0; bug == BUG_BATCH_LOOKUP && ok && i < delivery->count; i++)
+        ok = inbox_look_up(connector->inbox, &delivery->events[i], 1, false, &err);
+    if (!ok)
+        return trouble("the events cannot be looked up", &err);
+    if (put_off_us[bug] && (bug == BUG_ACK_FIRST || has_time(connector))) {
+        delivery->request = bug == BUG_ACK_FIRST ? NULL : request;
+        delivery->next = connector->put_off;
+        connector->put_off = delivery;
+        loop_timer_set(connector->loop, &delivery->timer, clock_mono_us() + put_off_us[bug], go_on, delivery);
+    }
+    return bug == BUG_ACK_FIRST ? acknowledge(delivery) : GO_ON;
+}
+
+/* ---- requests ---------------------------------------------------------------------------- */
+
+static struct reply receive_body(struct connector *connector, struct httpd_request *request,
+                                 enum sender sender)
+{
+    cJSON *root = parse(httpd_body(request));
+    if (!root)
+        return REFUSE(connector->bug == BUG_MALFORMED_500 ? 500 : 400, "the body is not JSON");
+    struct delivery *delivery = delivery_new(connector, sender, root);
+    struct reply reply = read_events(delivery);
     if (!reply.status)
-        reply = store(connector, sender, events, count);
-    for (size_t i = 0; i < done; i++)
-        cJSON_free(events[i].payload);
-    free(kinds);
-    free(events);
+        reply = begin(delivery, request);
+    if (delivery->timer.slot)
+        return reply;
+    if (!reply.status)
+        reply = store(delivery);
+    delivery_free(delivery);
     return reply;
 }
 
 static struct reply receive(struct connector *connector, struct httpd_request *request)
 {
     enum sender sender = find_sender(request);
-    struct span body = httpd_body(request);
+    size_t body_bytes = httpd_body(request).len;
     struct reply reply = authenticate(connector, request, sender);
-    if (reply.status)
+    if (reply.status) {
+        if (connector->bug == BUG_STORED_ANYWAY && !has_signature(request, sender))
+            receive_body(connector, request, sender);
         return reply;
-    if (connector->bug == BUG_BODY_LIMIT && body.len > 256 << 10)
+    }
+    if (connector->bug == BUG_BODY_LIMIT && body_bytes > 256 << 10)
         return REFUSE(413, "the body is over 256 KiB");
-    if (sender == EVENTS_API && body.len == 0) { /* the Test button */
+    if (sender == EVENTS_API && body_bytes == 0) { /* the Test button */
         if (connector->bug == BUG_TEST_CRASH)
             return REFUSE(500, "Cannot read properties of undefined (reading 'events')");
         return (struct reply){.status = 200};
     }
-    cJSON *root = parse(body);
-    if (!root)
-        return REFUSE(connector->bug == BUG_MALFORMED_500 ? 500 : 400, "the body is not JSON");
-    reply = read_and_store(connector, sender, root);
-    cJSON_Delete(root);
-    return reply;
-}
-
-/* ---- requests ---------------------------------------------------------------------------- */
-
-static void answer(struct httpd_request *request, struct reply reply)
-{
-    char body[256] = "", location[1024];
-    const char *path = httpd_path(request);
-    const char *headers[2] = {"Content-Type: application/json", location};
-    if (reply.why)
-        snprintf(body, sizeof body, "{\"error\":\"%s\"}\n", reply.why);
-    if (reply.status == 308)
-        snprintf(location, sizeof location, "Location: %s/x", strcmp(path, "/") == 0 ? "" : path);
-    if (reply.delay_us)
-        httpd_answer_later(request, reply.delay_us, reply.status, span_of(body));
-    else
-        httpd_answer(request, reply.status, headers, reply.status == 308 ? 2 : 1, span_of(body));
+    return receive_body(connector, request, sender);
 }
 
 static void answer_state(struct connector *connector, struct httpd_request *request)
@@ -505,9 +638,11 @@ static void handle(void *arg, struct httpd_request *request)
 {
     struct connector *connector = arg;
     const char *method = httpd_method(request);
-    if (strcmp(method, "POST") == 0)
-        answer(request, receive(connector, request));
-    else if (strcmp(method, "HEAD") == 0) /* AEP asks so before it accepts a subscription */
+    if (strcmp(method, "POST") == 0) {
+        struct reply reply = receive(connector, request);
+        if (reply.status)
+            answer(request, reply);
+    } else if (strcmp(method, "HEAD") == 0) /* AEP asks so before it accepts a subscription */
         answer(request, (struct reply){.status = connector->bug == BUG_HEAD_405 ? 405 : 200});
     else if (strcmp(method, "GET") == 0 && strcmp(httpd_path(request), "/state") == 0)
         answer_state(connector, request);
@@ -550,7 +685,9 @@ bool connector_open(struct connector **connector, struct loop *loop, const struc
     made->bug = options->bug;
     bool ok = add_secret(made, options->secret ? options->secret : DEFAULT_SECRET, err) &&
               (!options->secret_secondary || add_secret(made, options->secret_secondary, err)) &&
-              mac_new(&made->mac, err) && inbox_open(&made->inbox, options->db, err) &&
+              mac_new(&made->mac, err) &&
+              inbox_open(&made->inbox, made->bug == BUG_MEMORY_ONLY ? NULL : options->db,
+                         inbox_flaws[made->bug], err) &&
               httpd_open(&made->httpd, loop, &server, err);
     if (!ok) {
         connector_close(made);
@@ -571,6 +708,11 @@ void connector_close(struct connector *connector)
     if (!connector)
         return;
     httpd_close(connector->httpd);
+    for (struct delivery *delivery; (delivery = connector->put_off);) {
+        connector->put_off = delivery->next;
+        loop_timer_stop(connector->loop, &delivery->timer);
+        delivery_free(delivery);
+    }
     loop_timer_stop(connector->loop, &connector->apply_timer);
     inbox_close(connector->inbox);
     EVP_MAC_CTX_free(connector->mac);

@@ -177,6 +177,15 @@ struct span httpd_body(const struct httpd_request *request)
     return buf_span(&request->body);
 }
 
+bool httpd_abandoned(const struct httpd_request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    char byte;
+    ssize_t got = recv(info->connect_fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
 /* ---- answers ----------------------------------------------------------------------------- */
 
 static void prepare(struct httpd_request *request, unsigned status, struct span body)

@@ -29,6 +29,7 @@ const char *httpd_method(const struct httpd_request *request);
 const char *httpd_path(const struct httpd_request *request);
 const char *httpd_header(const struct httpd_request *request, const char *name); /* NULL if absent */
 struct span httpd_body(const struct httpd_request *request);
+bool httpd_abandoned(const struct httpd_request *request); /* the sender has hung up */
 
 /* Answer. header lines are "Name: value", count of them; the body is copied. */
 void httpd_answer(struct httpd_request *request, unsigned status, const char *const *headers, size_t count,

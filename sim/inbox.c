@@ -16,48 +16,102 @@ static const char schema[] =
     "PRAGMA cache_size = -65536;" /* KiB */
     "CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS inbox (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL,"
-    "    time_us INTEGER NOT NULL, deleted INTEGER NOT NULL, payload TEXT NOT NULL);"
+    "    time_us INTEGER NOT NULL, created INTEGER NOT NULL, deleted INTEGER NOT NULL, payload TEXT NOT "
+    "NULL);"
     "CREATE TABLE IF NOT EXISTS entities (kind TEXT NOT NULL, key TEXT NOT NULL, time_us INTEGER NOT NULL,"
-    "    deleted INTEGER NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (kind, key));";
+    "    created INTEGER NOT NULL, deleted INTEGER NOT NULL, payload TEXT NOT NULL, events INTEGER NOT NULL,"
+    "    PRIMARY KEY (kind, key));";
+
+#define STORE_AT(time_us)                                                                                    \
+    "INSERT INTO inbox (kind, key, time_us, created, deleted, payload)"                                      \
+    " VALUES (?1, ?2, " time_us ", ?4, ?5, ?6)"
 
 /* What one call of inbox_apply takes: the first in the inbox, so that no call takes long. */
 #define FIRST_ROWS "seq < (SELECT min(seq) FROM inbox) + 100"
 
-enum statement { BEGIN, COMMIT, ROLLBACK, SEE, STORE, COUNT, APPLY, REMOVE, STATE, STATEMENT_COUNT };
+/* Each event counts; its values are taken if it wins. */
+#define APPLY_BY(order, wins)                                                                                \
+    "INSERT INTO entities (kind, key, time_us, created, deleted, payload, events)"                           \
+    " SELECT kind, key, time_us, created, deleted, payload, 1 FROM inbox WHERE " FIRST_ROWS                  \
+    " ORDER BY " order " ON CONFLICT (kind, key) DO UPDATE SET events = events + 1,"                         \
+    "  time_us = iif(" wins ", excluded.time_us, time_us), created = iif(" wins                              \
+    ", excluded.created, created),"                                                                          \
+    "  deleted = iif(" wins ", excluded.deleted, deleted), payload = iif(" wins                              \
+    ", excluded.payload, payload)"
+
+/* The newest wins whenever it comes; of one moment the later one to come, but the dead stay dead. */
+#define NEWER "excluded.time_us > time_us OR (excluded.time_us = time_us AND NOT deleted)"
+
+enum statement {
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    FORGET,
+    SEE,
+    STORE,
+    AGAIN,
+    COUNT,
+    APPLY,
+    REMOVE,
+    STATE,
+    STATEMENT_COUNT
+};
 
 static const char *const statement_sql[STATEMENT_COUNT] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
+    [FORGET] = NULL, /* before a request's events: ids are kept for good */
     [SEE] = "INSERT OR IGNORE INTO seen VALUES (?1)",
-    [STORE] = "INSERT INTO inbox (kind, key, time_us, deleted, payload) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STORE] = STORE_AT("?3"),
+    [AGAIN] = NULL, /* what a known event does: nothing */
     [COUNT] = "SELECT count(*) FROM inbox",
-    /* The newest wins whenever it comes; of one moment the later one to come, but the dead stay dead. */
-    [APPLY] =
-        "INSERT INTO entities (kind, key, time_us, deleted, payload)"
-        " SELECT kind, key, time_us, deleted, payload FROM inbox WHERE " FIRST_ROWS " ORDER BY time_us, seq"
-        " ON CONFLICT (kind, key) DO UPDATE SET"
-        "  time_us = excluded.time_us, deleted = excluded.deleted, payload = excluded.payload"
-        " WHERE excluded.time_us > time_us OR (excluded.time_us = time_us AND NOT deleted)",
+    [APPLY] = APPLY_BY("time_us, seq", NEWER),
     [REMOVE] = "DELETE FROM inbox WHERE " FIRST_ROWS,
     [STATE] =
         "SELECT json_object('waiting', (SELECT count(*) FROM inbox), 'entities', json_group_array("
         "  json_object('kind', kind, 'key', key, 'time_us', time_us,"
-        "   'deleted', json(CASE WHEN deleted THEN 'true' ELSE 'false' END), 'payload', json(payload))))"
+        "   'deleted', json(iif(deleted, 'true', 'false')), 'events', events, 'payload', json(payload))))"
         " FROM (SELECT * FROM entities ORDER BY kind, key)",
+};
+
+/* What a flaw puts in the place of the above: `tables` come first. The wrong orders apply by arrival, since
+ * otherwise what is applied at once would be in order. */
+struct flaw {
+    const char *tables;
+    const char *sql[STATEMENT_COUNT];
+};
+
+static const struct flaw flaws[INBOX_FLAW_COUNT] = {
+    [INBOX_NO_DEDUP] = {.sql[AGAIN] = STORE_AT("?3")},
+    [INBOX_COUNTS_TWICE] = {.sql[AGAIN] = STORE_AT("0")}, /* older than anything */
+    [INBOX_DEDUP_WINDOW] = {.tables = "CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY)",
+                            .sql[FORGET] = "DELETE FROM seen"
+                                           " WHERE rowid <= (SELECT max(rowid) FROM seen) - 5"},
+    [INBOX_DEDUP_REQUEST] = {.sql[FORGET] = "DELETE FROM seen"},
+    [INBOX_DEDUP_MEMORY] = {.tables = "CREATE TEMP TABLE seen (id TEXT PRIMARY KEY)"},
+    [INBOX_LAST_ARRIVAL] = {.sql[APPLY] = APPLY_BY(
+                                "seq", NEWER " OR NOT (deleted OR excluded.deleted OR excluded.created)")},
+    [INBOX_RESURRECT] = {.sql[APPLY] = APPLY_BY(
+                             "seq", NEWER " OR (deleted AND NOT excluded.deleted AND NOT excluded.created)")},
+    [INBOX_LATE_CREATE] = {.sql[APPLY] = APPLY_BY("seq", NEWER " OR (excluded.created AND NOT deleted)")},
 };
 
 struct inbox {
     sqlite3 *db;
-    sqlite3_stmt *statements[STATEMENT_COUNT];
+    sqlite3_stmt *statements[STATEMENT_COUNT]; /* NULL: does nothing */
     size_t waiting;
+    bool trusts_look_up;
 };
 
 /* Run a statement that gives no rows. */
 static bool run(struct inbox *inbox, enum statement which, struct err *err)
 {
-    sqlite3_step(inbox->statements[which]);
-    if (sqlite3_reset(inbox->statements[which]) == SQLITE_OK)
+    sqlite3_stmt *statement = inbox->statements[which];
+    if (!statement)
+        return true;
+    sqlite3_step(statement);
+    if (sqlite3_reset(statement) == SQLITE_OK)
         return true;
     return err_env(err, "SQLite: %s", sqlite3_errmsg(inbox->db));
 }
@@ -74,42 +128,63 @@ static bool count_waiting(struct inbox *inbox, struct err *err)
     return ok;
 }
 
-static bool put(struct inbox *inbox, const struct inbox_event *event, size_t *known, struct err *err)
+/* Remember an id, and find out whether that was new. */
+static bool see(struct inbox *inbox, struct inbox_event *event, struct err *err)
 {
-    sqlite3_stmt *see = inbox->statements[SEE], *store = inbox->statements[STORE];
-    sqlite3_bind_text(see, 1, event->id, -1, SQLITE_STATIC);
+    sqlite3_bind_text(inbox->statements[SEE], 1, event->id, -1, SQLITE_STATIC);
     if (!run(inbox, SEE, err))
         return false;
-    if (sqlite3_changes(inbox->db) == 0) {
-        ++*known;
-        return true;
-    }
-    if (!event->applies)
+    event->known = sqlite3_changes(inbox->db) == 0;
+    return true;
+}
+
+static bool put(struct inbox *inbox, struct inbox_event *event, struct err *err)
+{
+    bool looked_up = event->known;
+    if (!see(inbox, event, err))
+        return false;
+    if (inbox->trusts_look_up)
+        event->known = looked_up;
+    enum statement what = event->known ? AGAIN : STORE;
+    sqlite3_stmt *store = inbox->statements[what];
+    if (!event->applies || !store)
         return true;
     sqlite3_bind_text(store, 1, event->kind, -1, SQLITE_STATIC);
     sqlite3_bind_text(store, 2, event->key, -1, SQLITE_STATIC);
     sqlite3_bind_int64(store, 3, event->time_us);
-    sqlite3_bind_int(store, 4, event->deleted);
-    sqlite3_bind_text(store, 5, event->payload, -1, SQLITE_STATIC);
+    sqlite3_bind_int(store, 4, event->created);
+    sqlite3_bind_int(store, 5, event->deleted);
+    sqlite3_bind_text(store, 6, event->payload, -1, SQLITE_STATIC);
     inbox->waiting++;
-    return run(inbox, STORE, err);
+    return run(inbox, what, err);
 }
 
-bool inbox_store(struct inbox *inbox, const struct inbox_event *events, size_t count, size_t *known,
-                 struct err *err)
+bool inbox_store(struct inbox *inbox, struct inbox_event *events, size_t count, struct err *err)
 {
     size_t waiting = inbox->waiting;
     struct err ignored;
-    *known = 0;
     if (!run(inbox, BEGIN, err))
         return false;
-    bool ok = true;
+    bool ok = run(inbox, FORGET, err);
     for (size_t i = 0; ok && i < count; i++)
-        ok = put(inbox, &events[i], known, err);
+        ok = put(inbox, &events[i], err);
     if (ok && run(inbox, COMMIT, err))
         return true;
     inbox->waiting = waiting;
     return run(inbox, ROLLBACK, &ignored) && false;
+}
+
+bool inbox_look_up(struct inbox *inbox, struct inbox_event *events, size_t count, bool mark, struct err *err)
+{
+    struct err ignored;
+    if (!run(inbox, BEGIN, err))
+        return false;
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = see(inbox, &events[i], err);
+    if (ok && mark)
+        ok = run(inbox, COMMIT, err);
+    return (ok && mark) || (run(inbox, ROLLBACK, ok ? err : &ignored) && ok);
 }
 
 bool inbox_apply(struct inbox *inbox, struct err *err)
@@ -144,16 +219,26 @@ bool inbox_state(struct inbox *inbox, struct buf *out, struct err *err)
     return ok;
 }
 
-bool inbox_open(struct inbox **inbox, const char *path, struct err *err)
+static bool prepare(struct inbox *inbox, const struct flaw *flaw)
+{
+    for (enum statement i = 0; i < STATEMENT_COUNT; i++) {
+        const char *sql = flaw->sql[i] ? flaw->sql[i] : statement_sql[i];
+        if (sql && sqlite3_prepare_v3(inbox->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &inbox->statements[i],
+                                      NULL) != SQLITE_OK)
+            return false;
+    }
+    return true;
+}
+
+bool inbox_open(struct inbox **inbox, const char *path, enum inbox_flaw flaw, struct err *err)
 {
     struct inbox *made = mem_alloc(sizeof *made);
+    made->trusts_look_up = flaw == INBOX_TRUSTS_LOOK_UP;
     bool ok = sqlite3_open(path ? path : ":memory:", &made->db) == SQLITE_OK &&
               sqlite3_busy_timeout(made->db, PATIENCE_MS) == SQLITE_OK &&
               sqlite3_exec(made->db, path ? in_file : in_memory, NULL, NULL, NULL) == SQLITE_OK &&
-              sqlite3_exec(made->db, schema, NULL, NULL, NULL) == SQLITE_OK;
-    for (size_t i = 0; ok && i < STATEMENT_COUNT; i++)
-        ok = sqlite3_prepare_v3(made->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
-                                &made->statements[i], NULL) == SQLITE_OK;
+              sqlite3_exec(made->db, flaws[flaw].tables, NULL, NULL, NULL) == SQLITE_OK &&
+              sqlite3_exec(made->db, schema, NULL, NULL, NULL) == SQLITE_OK && prepare(made, &flaws[flaw]);
     if (!ok)
         err_env(err, "%s: %s", path ? path : "database in memory", sqlite3_errmsg(made->db));
     if (ok && count_waiting(made, err)) {

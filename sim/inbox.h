@@ -7,27 +7,51 @@
 
 #include "base.h"
 
+#define INBOX_KIND_SIZE 64
+
 struct inbox;
 
 struct inbox_event {
     const char *id;
-    bool applies;           /* false: remember its id, nothing more */
-    const char *kind, *key; /* of the entity */
-    int64_t time_us;        /* when it happened, which decides what is newer */
-    bool deleted;           /* the entity is gone */
-    char *payload;          /* JSON */
+    bool applies; /* false: remember its id, nothing more */
+    char kind[INBOX_KIND_SIZE];
+    const char *key;       /* of the entity, within its kind */
+    int64_t time_us;       /* when it happened, which decides what is newer */
+    bool created, deleted; /* the entity came, or is gone */
+    char *payload;         /* JSON */
+    bool known;            /* out: an event of this id was there before */
+};
+
+/* What the connector's bugs want of an inbox: one thing about it is wrong. */
+enum inbox_flaw {
+    INBOX_SOUND,
+    INBOX_NO_DEDUP,
+    INBOX_COUNTS_TWICE,
+    INBOX_DEDUP_WINDOW,
+    INBOX_DEDUP_REQUEST,
+    INBOX_DEDUP_MEMORY,
+    INBOX_TRUSTS_LOOK_UP,
+    INBOX_LAST_ARRIVAL,
+    INBOX_RESURRECT,
+    INBOX_LATE_CREATE,
+    INBOX_FLAW_COUNT
 };
 
 /* In a file, or with NULL in memory. */
-bool inbox_open(struct inbox **inbox, const char *path, struct err *err) MUST_USE;
+bool inbox_open(struct inbox **inbox, const char *path, enum inbox_flaw flaw, struct err *err) MUST_USE;
 void inbox_close(struct inbox *inbox);
-/* Store events, all or none; `known` is how many of them had been there before. */
-bool inbox_store(struct inbox *inbox, const struct inbox_event *events, size_t count, size_t *known,
-                 struct err *err) MUST_USE;
+/* Store the events of one request that are not known yet, all or none. */
+bool inbox_store(struct inbox *inbox, struct inbox_event *events, size_t count, struct err *err) MUST_USE;
 size_t inbox_waiting(const struct inbox *inbox); /* stored and not applied yet */
 /* Apply some of those that wait, the oldest moment first. */
 bool inbox_apply(struct inbox *inbox, struct err *err) MUST_USE;
-/* {"waiting": n, "entities": [{"kind", "key", "time_us", "deleted", "payload"}]} */
+/* {"waiting": n, "entities": [{"kind", "key", "time_us", "deleted", "events", "payload"}]}; `events` is how
+ * many there were about it, newer or older, each once. */
 bool inbox_state(struct inbox *inbox, struct buf *out, struct err *err) MUST_USE;
+
+/* For bugs alone: find out which events are known, and store none; with `mark`, remember their ids. A later
+ * inbox_store of an inbox that is INBOX_TRUSTS_LOOK_UP goes by what was found here. */
+bool inbox_look_up(struct inbox *inbox, struct inbox_event *events, size_t count, bool mark,
+                   struct err *err) MUST_USE;
 
 #endif

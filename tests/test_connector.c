@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <sys/wait.h>
 
 #include "connector.h"
 #include "talk.h"
@@ -81,25 +82,35 @@ static void spoil(enum signing signing, char hex[65])
         *p = (char)toupper((unsigned char)*p);
 }
 
-static unsigned post(struct desk *desk, enum platform platform, enum signing signing, struct span body)
+#define HEADERS_SIZE 512
+
+static void sign_request(enum platform platform, enum signing signing, struct span body,
+                         char headers[HEADERS_SIZE])
 {
     const char *secret = signing == OTHER_SECRET ? "other" : signing == EMPTY_SECRET ? "" : "pimsim";
-    char moment[32], dotted[40], hex[65], headers[512] = "";
+    char moment[32], dotted[40], hex[65];
     snprintf(moment, sizeof moment, "%lld",
              (long long)(clock_wall_us() / 1000000) - (signing == STALE ? 3600 : 0));
     snprintf(dotted, sizeof dotted, "%s.", moment);
     sign(secret, platform == AEP ? "" : dotted, body, hex);
     spoil(signing, hex);
     size_t len = 0;
+    headers[0] = '\0';
     if (platform == EVENTS_API)
-        len = (size_t)snprintf(headers, sizeof headers, "X-Akeneo-Request-Timestamp: %s\r\n", moment);
+        len = (size_t)snprintf(headers, HEADERS_SIZE, "X-Akeneo-Request-Timestamp: %s\r\n", moment);
     const char *name = platform == EVENTS_API ? "X-Akeneo-Request-Signature"
                        : signing == SECONDARY ? "X-AKENEO-SIGNATURE-SECONDARY"
                                               : "X-AKENEO-SIGNATURE-PRIMARY";
     if (signing == SECONDARY && platform == AEP)
-        len = (size_t)snprintf(headers, sizeof headers, "X-AKENEO-SIGNATURE-PRIMARY: %064d\r\n", 0);
+        len = (size_t)snprintf(headers, HEADERS_SIZE, "X-AKENEO-SIGNATURE-PRIMARY: %064d\r\n", 0);
     if (signing != MISSING)
-        snprintf(headers + len, sizeof headers - len, "%s: %s\r\n", name, hex);
+        snprintf(headers + len, HEADERS_SIZE - len, "%s: %s\r\n", name, hex);
+}
+
+static unsigned post(struct desk *desk, enum platform platform, enum signing signing, struct span body)
+{
+    char headers[HEADERS_SIZE];
+    sign_request(platform, signing, body, headers);
     return talk_request(&desk->talk, "POST", "/", headers, body);
 }
 
@@ -349,6 +360,8 @@ static void test_connector_keeps_the_newest_whatever_the_order(void **state)
     const char *kept = settled_state(&desk);
     const char *a = strstr(kept, "\"key\":\"aa\""), *b = strstr(kept, "\"key\":\"bb\"");
     assert_true(a && b && a < b);
+    assert_non_null(strstr(a, "\"deleted\":false,\"events\":3,"));
+    assert_non_null(strstr(b, "\"deleted\":true,\"events\":3,"));
     assert_non_null(strstr(a, "\"n\":1,"));
     assert_true(strstr(a, "\"deleted\":false") < b);
     assert_non_null(strstr(b, "\"deleted\":true"));
@@ -369,26 +382,47 @@ static void test_connector_drops_events_that_it_caused_itself(void **state)
     desk_close(&desk);
 }
 
+/* A file for one database. */
+struct place {
+    char folder[32], file[64];
+};
+
+static void place_make(struct place *place)
+{
+    snprintf(place->folder, sizeof place->folder, "/tmp/pimsim-test-XXXXXX");
+    assert_non_null(mkdtemp(place->folder));
+    snprintf(place->file, sizeof place->file, "%s/inbox.db", place->folder);
+}
+
+static void place_remove(struct place *place)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        char file[80];
+        snprintf(file, sizeof file, "%s%s", place->file, ends[i]);
+        unlink(file);
+    }
+    rmdir(place->folder);
+}
+
 static void test_connector_remembers_what_it_acknowledged(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/pimsim-test-XXXXXX", file[64];
-    assert_non_null(mkdtemp(folder));
-    snprintf(file, sizeof file, "%s/inbox.db", folder);
+    struct place place;
     struct desk desk;
     struct buf body;
+    place_make(&place);
     buf_init(&body, 1 << 20);
-    desk_open(&desk, BUG_NONE, file);
+    desk_open(&desk, BUG_NONE, place.file);
     assert_int_equal(post(&desk, EVENTS_API, RIGHT, body_of(&body, EVENTS_API, 1, 10, "updated", "")), 200);
     desk_close(&desk); /* before any of them was applied */
-    desk_open(&desk, BUG_DUP_409, file);
+    desk_open(&desk, BUG_DUP_409, place.file);
     assert_non_null(strstr(settled_state(&desk), "\"n\":10"));
     assert_int_equal(post(&desk, EVENTS_API, RIGHT, body_of(&body, EVENTS_API, 10, 1, "updated", "")), 409);
     assert_int_equal(post(&desk, EVENTS_API, RIGHT, body_of(&body, EVENTS_API, 11, 1, "updated", "")), 200);
     desk_close(&desk);
     buf_reset(&body);
-    unlink(file);
-    rmdir(folder);
+    place_remove(&place);
 }
 
 /* ---- bugs -------------------------------------------------------------------------------- */
@@ -478,6 +512,319 @@ static void test_connector_bugs_leave_a_plain_delivery_alone(void **state)
         desk_close(&desk);
     }
 }
+
+/* ---- bugs that show in what is kept ------------------------------------------------------ */
+
+#define KEY "6a9f8486-2c36-4680-b87f-6f5f8f01b6cf"
+
+/* What is kept of the one entity: "2 events, n 1, deleted", or "nothing"; n says whose values it has. */
+static const char *look(struct desk *desk)
+{
+    static char kept[80];
+    const char *entity = strstr(settled_state(desk), "\"key\":\"" KEY "\"");
+    if (!entity)
+        return "nothing";
+    snprintf(kept, sizeof kept, "%lu events, n %lu%s", strtoul(strstr(entity, "\"events\":") + 9, NULL, 10),
+             strtoul(strstr(entity, "\"n\":") + 4, NULL, 10),
+             strstr(entity, "\"deleted\":true") ? ", deleted" : "");
+    return kept;
+}
+
+static unsigned events_kept(struct desk *desk)
+{
+    return (unsigned)strtoul(look(desk), NULL, 10);
+}
+
+/* What a connector is told, and what it then keeps: a sound one, and one with the bug. "c1@9 u2@8": the
+ * creation of :09 is event 1, an update of :08 event 2 (d: a removal); "+" is in one request with the one
+ * before. */
+struct story {
+    enum connector_bug bug;
+    enum platform platform;
+    const char *told, *sound, *broken;
+};
+
+static const struct story stories[] = {
+    /* a copy comes later; of one moment, the later one to come wins */
+    {BUG_NO_DEDUP, AEP, "u1@9 u2@9 u1@9", "2 events, n 2", "3 events, n 1"},
+    {BUG_NO_DEDUP, EVENTS_API, "u1@9 u2@9 u1@9", "2 events, n 2", "3 events, n 1"},
+    {BUG_COUNTS_TWICE, AEP, "u1@9 u2@9 u1@9", "2 events, n 2", "3 events, n 2"},
+    {BUG_COUNTS_TWICE, AEP, "c1@8 d2@9 d2@9", "2 events, n 2, deleted", "3 events, n 2, deleted"},
+    {BUG_DEDUP_WINDOW, AEP, "u1@1 u2@2 u3@3 u4@4 u5@5 u6@6 u1@1", "6 events, n 6", "7 events, n 6"},
+    {BUG_DEDUP_WINDOW, AEP, "u1@1 u2@2 u3@3 u4@4 u5@5 u1@1", "5 events, n 5", "5 events, n 5"},
+    {BUG_DEDUP_REQUEST, AEP, "u1@9 u1@9", "1 events, n 1", "2 events, n 1"},
+    {BUG_DEDUP_REQUEST, EVENTS_API, "u1@9 +u1@9", "1 events, n 1", "1 events, n 1"},
+    /* a copy in the same request */
+    {BUG_BATCH_LOOKUP, EVENTS_API, "u1@9 +u1@9", "1 events, n 1", "2 events, n 1"},
+    {BUG_BATCH_LOOKUP, EVENTS_API, "u1@9 u1@9", "1 events, n 1", "1 events, n 1"},
+    {BUG_CHECK_THEN_INSERT, EVENTS_API, "u1@9 +u1@9 u1@9", "1 events, n 1", "1 events, n 1"},
+    {BUG_MARK_FIRST, EVENTS_API, "u1@9 +u1@9 u1@9", "1 events, n 1", "1 events, n 1"},
+    {BUG_FIRST_OF_BATCH, EVENTS_API, "u1@8 +u2@9", "2 events, n 2", "1 events, n 1"},
+    /* an older one comes later, or, applied with the newer one, behind it */
+    {BUG_LAST_ARRIVAL, AEP, "u1@9 u2@8", "2 events, n 1", "2 events, n 2"},
+    {BUG_LAST_ARRIVAL, EVENTS_API, "u1@9 +u2@8", "2 events, n 1", "2 events, n 2"},
+    {BUG_LAST_ARRIVAL, AEP, "u1@9 c2@8", "2 events, n 1", "2 events, n 1"},
+    {BUG_LAST_ARRIVAL, AEP, "d1@9 u2@8", "2 events, n 1, deleted", "2 events, n 1, deleted"},
+    {BUG_RESURRECT, AEP, "d1@9 u2@8", "2 events, n 1, deleted", "2 events, n 2"},
+    {BUG_RESURRECT, EVENTS_API, "d1@9 +u2@8", "2 events, n 1, deleted", "2 events, n 2"},
+    {BUG_RESURRECT, AEP, "d1@9 c2@8", "2 events, n 1, deleted", "2 events, n 1, deleted"},
+    {BUG_RESURRECT, AEP, "u1@9 u2@8", "2 events, n 1", "2 events, n 1"},
+    {BUG_LATE_CREATE, AEP, "u1@9 c2@8", "2 events, n 1", "2 events, n 2"},
+    {BUG_LATE_CREATE, EVENTS_API, "u1@9 +c2@8", "2 events, n 1", "2 events, n 2"},
+    {BUG_LATE_CREATE, AEP, "d1@9 c2@8", "2 events, n 1, deleted", "2 events, n 1, deleted"},
+    {BUG_LATE_CREATE, AEP, "u1@9 u2@8", "2 events, n 1", "2 events, n 1"},
+};
+
+static void put_told(struct buf *body, const struct story *story, const char *told)
+{
+    unsigned serial, minute;
+    assert_int_equal(sscanf(told + 1, "%u@%u", &serial, &minute), 2);
+    const char *change = *told == 'c' ? "created" : *told == 'u' ? "updated" : "removed";
+    if (story->platform == AEP && *told == 'd')
+        change = "deleted";
+    put_event(body, story->platform, serial, change, KEY, minute, "");
+}
+
+static void tell_story(struct desk *desk, const struct story *story)
+{
+    struct buf body;
+    buf_init(&body, 1 << 20);
+    for (const char *told = story->told; told;) {
+        buf_clear(&body);
+        buf_puts(&body, story->platform == AEP ? "" : "{\"events\":[");
+        put_told(&body, story, told);
+        while ((told = strchr(told, ' ')) && *++told == '+') {
+            buf_putc(&body, ',');
+            put_told(&body, story, ++told);
+        }
+        buf_puts(&body, story->platform == AEP ? "" : "]}");
+        assert_int_equal(post(desk, story->platform, RIGHT, buf_span(&body)), 200);
+    }
+    buf_reset(&body);
+}
+
+static void test_connector_bugs_change_what_is_kept(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(stories); i++) {
+        const enum connector_bug bugs[] = {BUG_NONE, stories[i].bug};
+        for (size_t b = 0; b < COUNT_OF(bugs); b++) {
+            struct desk desk;
+            desk_open(&desk, bugs[b], NULL);
+            tell_story(&desk, &stories[i]);
+            const char *kept = look(&desk), *wanted = b ? stories[i].broken : stories[i].sound;
+            if (strcmp(kept, wanted) != 0)
+                fail_msg("story %zu: \"%s\" instead of \"%s\" %s the bug", i, kept, wanted,
+                         b ? "with" : "without");
+            desk_close(&desk);
+        }
+    }
+}
+
+static void test_connector_bug_stored_anyway_keeps_what_it_refused_for_its_missing_signature(void **state)
+{
+    (void)state;
+    const enum connector_bug bugs[] = {BUG_NONE, BUG_STORED_ANYWAY};
+    for (size_t b = 0; b < COUNT_OF(bugs); b++)
+        for (enum platform platform = EVENTS_API; platform <= AEP; platform++) {
+            struct desk desk;
+            struct buf body;
+            buf_init(&body, 1 << 20);
+            desk_open(&desk, bugs[b], NULL);
+            body_of(&body, platform, 1, 1, "updated", "");
+            assert_int_equal(post(&desk, platform, OTHER_SECRET, buf_span(&body)), 401);
+            assert_int_equal(events_kept(&desk), 0);
+            assert_int_equal(post(&desk, platform, MISSING, buf_span(&body)), 401);
+            assert_int_equal(events_kept(&desk), b);
+            buf_reset(&body);
+            desk_close(&desk);
+        }
+}
+
+/* ---- bugs that show when something comes in between -------------------------------------- */
+
+#define TRIES 20 /* for what shows within some milliseconds, on a machine that may be busy elsewhere */
+
+/* The one event, on a connection of its own; nobody waits for the answer yet. */
+static void begin_event(struct desk *desk, struct talk *talk, unsigned serial)
+{
+    char headers[HEADERS_SIZE];
+    struct buf body, bytes;
+    buf_init(&body, 1 << 20);
+    buf_init(&bytes, 1 << 20);
+    put_event(&body, AEP, serial, "updated", KEY, 9, "");
+    sign_request(AEP, RIGHT, buf_span(&body), headers);
+    buf_printf(&bytes, "POST / HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n", headers,
+               body.len);
+    buf_put_span(&bytes, buf_span(&body));
+    talk_open(talk, desk->loop, connector_port(desk->connector));
+    assert_int_equal(talk_push(talk, buf_span(&bytes)).len, 0);
+    buf_reset(&body);
+    buf_reset(&bytes);
+}
+
+/* Until what was begun has certainly been read. */
+static void turn_some(struct desk *desk)
+{
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(talk_request(&desk->talk, "HEAD", "/", "", span_of("")), 200);
+}
+
+/* How many events are kept when the same one comes on two connections at once. */
+static unsigned overlap(enum connector_bug bug)
+{
+    struct desk desk;
+    struct talk one, other;
+    desk_open(&desk, bug, NULL);
+    begin_event(&desk, &one, 1);
+    begin_event(&desk, &other, 1);
+    talk_send(&one, span_of(""));
+    talk_send(&other, span_of(""));
+    assert_int_equal(one.status, 200);
+    assert_int_equal(other.status, 200);
+    unsigned events = events_kept(&desk);
+    talk_close(&one);
+    talk_close(&other);
+    desk_close(&desk);
+    return events;
+}
+
+/* How many when the sender hangs up, and sends it again. */
+static unsigned lose_ack(enum connector_bug bug)
+{
+    struct desk desk;
+    struct talk lost;
+    desk_open(&desk, bug, NULL);
+    begin_event(&desk, &lost, 1);
+    talk_close(&lost);
+    turn_some(&desk);
+    tell(&desk, 1, "updated", KEY, 9);
+    unsigned events = events_kept(&desk);
+    desk_close(&desk);
+    return events;
+}
+
+static void test_connector_bugs_show_when_a_copy_comes_in_between(void **state)
+{
+    (void)state;
+    const enum connector_bug sound[] = {BUG_NONE, BUG_MARK_FIRST, BUG_BATCH_LOOKUP};
+    unsigned tries = 0;
+    for (size_t i = 0; i < COUNT_OF(sound); i++) {
+        assert_int_equal(overlap(sound[i]), 1);
+        assert_int_equal(lose_ack(sound[i]), 1);
+    }
+    assert_int_equal(overlap(BUG_ABANDONED), 1);
+    while (overlap(BUG_CHECK_THEN_INSERT) != 2)
+        assert_true(++tries < TRIES);
+    while (lose_ack(BUG_ABANDONED) != 0)
+        assert_true(++tries < TRIES);
+}
+
+/* How many events are kept when the connector ends right after its acknowledgement, and starts again;
+ * `again`: the event then comes once more. */
+static unsigned end_acked(enum connector_bug bug, bool again)
+{
+    struct place place;
+    struct desk desk;
+    place_make(&place);
+    desk_open(&desk, bug, place.file);
+    tell(&desk, 1, "updated", KEY, 9);
+    desk_close(&desk); /* nothing that waits is done any more */
+    desk_open(&desk, bug, place.file);
+    if (again)
+        tell(&desk, 1, "updated", KEY, 9);
+    unsigned events = events_kept(&desk);
+    desk_close(&desk);
+    place_remove(&place);
+    return events;
+}
+
+/* How many when it ends while it works on the event, which then comes again. */
+static unsigned end_in_flight(enum connector_bug bug)
+{
+    struct place place;
+    struct desk desk;
+    struct talk cut;
+    place_make(&place);
+    desk_open(&desk, bug, place.file);
+    begin_event(&desk, &cut, 1);
+    turn_some(&desk);
+    talk_close(&cut);
+    desk_close(&desk);
+    desk_open(&desk, bug, place.file);
+    tell(&desk, 1, "updated", KEY, 9);
+    unsigned events = events_kept(&desk);
+    desk_close(&desk);
+    place_remove(&place);
+    return events;
+}
+
+static void test_connector_bugs_show_when_it_ends_in_between(void **state)
+{
+    (void)state;
+    const enum connector_bug sound[] = {BUG_NONE, BUG_CHECK_THEN_INSERT, BUG_ABANDONED};
+    unsigned tries = 0;
+    for (size_t i = 0; i < COUNT_OF(sound); i++) {
+        assert_int_equal(end_acked(sound[i], false), 1);
+        assert_int_equal(end_acked(sound[i], true), 1);
+        assert_int_equal(end_in_flight(sound[i]), 1);
+    }
+    assert_int_equal(end_acked(BUG_DEDUP_MEMORY, false), 1);
+    assert_int_equal(end_acked(BUG_DEDUP_MEMORY, true), 2);
+    assert_int_equal(end_acked(BUG_MARK_FIRST, true), 1);
+    while (end_in_flight(BUG_MARK_FIRST) != 0)
+        assert_true(++tries < TRIES);
+    assert_int_equal(end_acked(BUG_MEMORY_ONLY, false), 0);
+    while (end_acked(BUG_ACK_FIRST, false) != 0)
+        assert_true(++tries < TRIES);
+}
+
+/* The child of a fork: a connector that serves until it is killed; its port goes to `port_fd`. */
+static void serve_forever(int port_fd, const char *file)
+{
+    struct desk desk;
+    struct err err;
+    bool never = false;
+    desk_open(&desk, BUG_NONE, file);
+    uint16_t port = connector_port(desk.connector);
+    if (write(port_fd, &port, sizeof port) == sizeof port && loop_run(desk.loop, &never, &err))
+        _exit(0);
+    _exit(1);
+}
+
+static void test_connector_keeps_what_it_acknowledged_when_it_is_killed(void **state)
+{
+    (void)state;
+    struct place place;
+    struct desk desk = {0};
+    struct err err;
+    int pipe_fds[2], status;
+    uint16_t port;
+    place_make(&place);
+    assert_int_equal(pipe(pipe_fds), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        serve_forever(pipe_fds[1], place.file);
+    assert_int_equal(read(pipe_fds[0], &port, sizeof port), sizeof port);
+    assert_true(loop_new(&desk.loop, &err));
+    talk_open(&desk.talk, desk.loop, port);
+    for (unsigned serial = 1; serial <= 40; serial++)
+        tell(&desk, serial, "updated", KEY, serial);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    talk_close(&desk.talk);
+    loop_free(desk.loop);
+    desk_open(&desk, BUG_NONE, place.file);
+    assert_string_equal(look(&desk), "40 events, n 40");
+    desk_close(&desk);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+    place_remove(&place);
+}
+
+/* ---- bugs, one by one -------------------------------------------------------------------- */
 
 static void test_connector_bug_redirect_names_the_place(void **state)
 {
@@ -608,6 +955,11 @@ int main(void)
         cmocka_unit_test(test_connector_remembers_what_it_acknowledged),
         cmocka_unit_test(test_connector_bugs_change_the_answer_that_they_are_about),
         cmocka_unit_test(test_connector_bugs_leave_a_plain_delivery_alone),
+        cmocka_unit_test(test_connector_bugs_change_what_is_kept),
+        cmocka_unit_test(test_connector_bug_stored_anyway_keeps_what_it_refused_for_its_missing_signature),
+        cmocka_unit_test(test_connector_bugs_show_when_a_copy_comes_in_between),
+        cmocka_unit_test(test_connector_bugs_show_when_it_ends_in_between),
+        cmocka_unit_test(test_connector_keeps_what_it_acknowledged_when_it_is_killed),
         cmocka_unit_test(test_connector_bug_redirect_names_the_place),
         cmocka_unit_test(test_connector_bug_cached_takes_another_body_with_a_signature_that_was_right),
         cmocka_unit_test(test_connector_bug_body_limit_refuses_large_bodies),
