@@ -616,11 +616,6 @@ const char *plan_event_name(const struct plan *plan, const struct plan_item *ite
     return fixture_type(plan->sources[item->source].fixture)->name;
 }
 
-enum universe plan_universe(const struct plan *plan, const struct plan_item *item)
-{
-    return plan->universes > 1 ? (enum universe)(item->entity % UNIVERSE_COUNT) : UNIVERSE_B;
-}
-
 void plan_event_id(const struct plan *plan, const struct plan_item *item, char id[UUID_SIZE])
 {
     if (plan->profile->id == PLATFORM_EVENTS_API)
