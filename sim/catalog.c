@@ -2,7 +2,7 @@
  *
  * An item is its resource's bytes and a sorted list of slots: the places that name the entity, and the
  * leaves that versions change. Leaf i of n changes at the versions u with (u - 1) % n == i, so a state
- * is known from its number alone. */
+ * is known from its number alone. A steady item's leaves count as one. */
 #include "catalog.h"
 
 #include <inttypes.h>
@@ -221,6 +221,25 @@ static void sort_slots(struct item *item)
     qsort(item->slots, item->slot_count, sizeof *item->slots, compare_places);
 }
 
+/* All leaves take the same turn, every time. Lists and flags go: what is added to a list stays in it when the
+ * delta that removes it is passed over, and a flag is soon what it was. False when nothing is left. */
+static bool make_steady(struct item *item)
+{
+    size_t kept = 0;
+    item->leaf_count = 0;
+    for (size_t i = 0; i < item->slot_count; i++) {
+        struct slot slot = item->slots[i];
+        if (slot.kind == SLOT_LIST || slot.kind == SLOT_FLAG)
+            continue;
+        if (slot.kind >= SLOT_DIGITS)
+            item->leaf_count = 1;
+        slot.turn = 0;
+        item->slots[kept++] = slot;
+    }
+    item->slot_count = kept;
+    return item->leaf_count > 0;
+}
+
 static bool respell(const char *name, struct span text, const struct json_style *style, struct span *spelled,
                     struct err *err)
 {
@@ -406,7 +425,7 @@ struct catalog {
 };
 
 static bool add_items(struct catalog *catalog, const struct json_doc *doc, enum entity_kind kind,
-                      const char *key, const struct json_style *style, struct err *err)
+                      const char *key, const struct json_style *style, bool steady, struct err *err)
 {
     struct list *list = &catalog->lists[kind];
     struct span attributes = json_raw(doc, json_get(doc, JSON_ROOT, "attributes"));
@@ -415,7 +434,10 @@ static bool add_items(struct catalog *catalog, const struct json_doc *doc, enum 
         list->items = mem_grow(list->items, &list->cap, list->count, sizeof *list->items);
         if (!item_new(&list->items[list->count], doc->name, json_raw(doc, n), attributes, style, err))
             return false;
-        list->count++;
+        if (steady && !make_steady(list->items[list->count]))
+            item_free(list->items[list->count]);
+        else
+            list->count++;
     }
     return true;
 }
@@ -427,24 +449,25 @@ static bool is_family(const char *path)
 }
 
 static bool add_family(struct catalog *catalog, struct data *data, const char *path,
-                       const struct json_style *style, struct err *err)
+                       const struct json_style *style, bool steady, struct err *err)
 {
     struct json_doc doc = {0};
     struct span text;
     bool ok = data_read(data, path, &text, err) && json_parse(&doc, path, text, JSON_STRICT, err) &&
               json_expect(&doc, JSON_ROOT, JSON_OBJECT, err) &&
-              add_items(catalog, &doc, ENTITY_PRODUCT_MODEL, "product_models", style, err) &&
-              add_items(catalog, &doc, ENTITY_PRODUCT, "products", style, err);
+              add_items(catalog, &doc, ENTITY_PRODUCT_MODEL, "product_models", style, steady, err) &&
+              add_items(catalog, &doc, ENTITY_PRODUCT, "products", style, steady, err);
     json_reset(&doc);
     return ok;
 }
 
-bool catalog_load(struct catalog **catalog, struct data *data, const struct json_style *style,
+bool catalog_load(struct catalog **catalog, struct data *data, const struct json_style *style, bool steady,
                   struct err *err)
 {
     *catalog = mem_alloc(sizeof **catalog);
     for (size_t i = 0; i < data_count(data); i++)
-        if (is_family(data_path(data, i)) && !add_family(*catalog, data, data_path(data, i), style, err)) {
+        if (is_family(data_path(data, i)) &&
+            !add_family(*catalog, data, data_path(data, i), style, steady, err)) {
             catalog_free(*catalog);
             *catalog = NULL;
             return false;

@@ -37,9 +37,10 @@ void item_state(const struct item *item, const struct entity *entity, uint32_t v
  * ({} at version 0), always in plain style. */
 void item_delta(const struct item *item, uint32_t version, struct buf *out);
 
-/* The built-in catalogue, in a style: fixtures/catalog/FAMILY.json. */
+/* The built-in catalogue, in a style: fixtures/catalog/FAMILY.json. In a steady catalogue each version
+ * changes everything that any changes: whoever knows the newest, as a state or as a delta, knows all. */
 struct catalog;
-bool catalog_load(struct catalog **catalog, struct data *data, const struct json_style *style,
+bool catalog_load(struct catalog **catalog, struct data *data, const struct json_style *style, bool steady,
                   struct err *err) MUST_USE;
 void catalog_free(struct catalog *catalog);
 size_t catalog_count(const struct catalog *catalog, enum entity_kind kind);

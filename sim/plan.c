@@ -1,6 +1,8 @@
 /* plan: see plan.h. A stream of changes is laid out in order, then every fault goes over it once,
  * drawing from a random stream of its own, and the result is sorted. No event is struck by two faults:
- * what the first made of it (a copy that comes later, say) the second could undo. */
+ * what the first made of it (a copy that comes later, say) the second could undo.
+ *
+ * Of three universes, change c of entity e is in universe u the event 3c + u of entity 3e + u. */
 #include "plan.h"
 
 #include <stdio.h>
@@ -14,6 +16,7 @@
 /* Event ids carry a time (UUID v7). It is the plan's, so that a seed gives the same ids for ever. */
 #define ID_EPOCH_US       (INT64_C(1767225600) * 1000000) /* 2026-01-01T00:00:00Z */
 #define TAMPERED_AFTER_US 20000 /* the honest request comes first; its signature is then reused */
+#define AGAIN_AFTER_US    50000 /* what was cut off by a lost ack or a restart comes again so much later */
 
 /* The entities that a pool has so far. */
 struct pool {
@@ -28,8 +31,9 @@ struct builder {
     struct data *data;
     struct pool *pools;
     size_t pool_count, pool_cap;
-    double at_us;   /* where the stream is */
-    uint32_t round; /* which change of an entity this is */
+    double at_us;     /* where the stream is */
+    uint32_t changes; /* so far; each is an event in every universe */
+    uint32_t round;   /* which change of an entity this is */
 };
 
 /* ---- the stream --------------------------------------------------------------------------- */
@@ -48,17 +52,17 @@ static double events_per_second(const struct plan *plan)
     return pace->rate_top ? plan->profile->requests_per_second_top * plan->batch : pace->rate;
 }
 
-/* Move the stream's clock on by one event. The events of a request are due together. */
+/* Move the stream's clock on after some changes. The events of a request are due together. */
 static void advance(struct builder *b)
 {
     uint64_t ramp_us = b->plan->scenario->pace.ramp_us, at_us = (uint64_t)b->at_us;
     double rate = events_per_second(b->plan);
-    if (rate <= 0 || b->plan->event_count % b->plan->batch)
+    if (rate <= 0 || b->changes % b->plan->batch)
         return;
     /* In whole numbers: a compiler that fused a multiplication and an addition would plan otherwise. */
     if (at_us < ramp_us)
         rate *= (double)(ramp_us + 9 * at_us) / (double)(10 * ramp_us);
-    b->at_us += 1e6 * b->plan->batch / rate;
+    b->at_us += 1e6 * b->plan->batch * b->plan->universes / rate;
 }
 
 static struct pool *find_pool(struct builder *b, const char *name)
@@ -83,50 +87,100 @@ static void choose_entities(struct pool *pool, uint32_t wanted, uint32_t *first,
     }
 }
 
-static bool add_changes(struct builder *b, const struct step *step, uint16_t source, struct err *err)
+static void add_event(struct builder *b, uint16_t source, uint32_t change, uint32_t entity, unsigned universe,
+                      uint32_t version)
+{
+    struct plan *plan = b->plan;
+    struct plan_item *item = add_item(plan);
+    item->at_us = (uint64_t)b->at_us;
+    item->changed_us = item->at_us + b->round * UINT64_C(1000000);
+    item->event = change * plan->universes + universe;
+    item->entity = entity * plan->universes + universe;
+    item->version = version;
+    item->source = source;
+}
+
+/* One change of each entity. As many as fill a request happen together: in A, then in A', then in B. */
+static void add_round(struct builder *b, uint16_t source, const struct pool *pool, uint32_t first,
+                      uint32_t count)
+{
+    struct plan *plan = b->plan;
+    for (uint32_t done = 0, size; done < count; done += size) {
+        size = plan->batch - b->changes % plan->batch;
+        if (size > count - done)
+            size = count - done;
+        for (unsigned universe = 0; universe < plan->universes; universe++)
+            for (uint32_t i = 0, entity = first + done; i < size; i++, entity++)
+                add_event(b, source, b->changes + i, entity, universe, pool->versions[entity]);
+        b->changes += size;
+        advance(b);
+    }
+    plan->event_count = b->changes * plan->universes;
+    b->round++;
+}
+
+/* The changes of a step. Those of its second source follow those of its first: they tell more about them. */
+static bool add_changes(struct builder *b, const struct step *step, uint16_t source, uint16_t source_count,
+                        struct err *err)
 {
     struct plan *plan = b->plan;
     struct pool *pool = find_pool(b, plan->sources[source].pool);
-    enum change change = fixture_type(plan->sources[source].fixture)->change;
+    bool updates = fixture_type(plan->sources[source].fixture)->change == CHANGE_UPDATED;
     uint32_t first, count;
     choose_entities(pool, step->entities, &first, &count);
-    if ((uint64_t)count * step->times + plan->count > PLAN_EVENTS_MAX)
+    if ((uint64_t)count * step->times * source_count * plan->universes + plan->count > PLAN_EVENTS_MAX)
         return err_set(err, "more than %u events", PLAN_EVENTS_MAX);
     for (uint32_t time = 0; time < step->times; time++) {
-        for (uint32_t entity = first; entity < first + count; entity++) {
-            if (change == CHANGE_UPDATED)
-                pool->versions[entity]++;
-            struct plan_item *item = add_item(plan);
-            item->at_us = (uint64_t)b->at_us;
-            item->event = plan->event_count++;
-            item->entity = entity;
-            item->version = pool->versions[entity];
-            item->changed_us = item->at_us + b->round * UINT64_C(1000000);
-            item->source = source;
-            advance(b);
-        }
-        b->round++;
+        for (uint32_t entity = first; updates && entity < first + count; entity++)
+            pool->versions[entity]++;
+        for (uint16_t i = 0; i < source_count; i++)
+            add_round(b, (uint16_t)(source + i), pool, first, count);
     }
     return true;
 }
 
-static bool add_source(struct builder *b, const struct step *step, const char *event, struct err *err)
+/* What an event is called whether the platform's name or the neutral one was given; a fixture: as given. */
+static const char *neutral_name(const char *event)
+{
+    const struct event_type *type = event_type_find(event);
+    return type ? type->name : event;
+}
+
+static bool add_source(struct builder *b, const struct step *step, const char *name, const char *event,
+                       struct err *err)
 {
     struct plan *plan = b->plan;
     struct fixture *fixture;
-    if (!fixture_load(&fixture, b->data, event, plan->profile->id, b->settings->pim_version, err))
+    if (!fixture_load(&fixture, b->data, name, plan->profile->id, b->settings->pim_version, err))
         return false;
     const struct event_type *type = fixture_type(fixture);
     plan->sources = mem_grow(plan->sources, &plan->source_cap, plan->source_count, sizeof *plan->sources);
-    plan->sources[plan->source_count] = (struct plan_source){
+    plan->sources[plan->source_count++] = (struct plan_source){
         .fixture = fixture,
+        .event = neutral_name(event),
         .pool = type->kind == ENTITY_PRODUCT         ? "product"
                 : type->kind == ENTITY_PRODUCT_MODEL ? "model"
                 : type->entity                       ? type->entity
                                                      : "other",
         .catalog = step->catalog && type->kind != ENTITY_OTHER,
     };
-    return add_changes(b, step, (uint16_t)plan->source_count++, err);
+    return true;
+}
+
+static bool add_events(struct builder *b, const struct step *step, const char *event, struct err *err)
+{
+    struct plan *plan = b->plan;
+    size_t first = plan->source_count;
+    if (!add_source(b, step, event, event, err))
+        return false;
+    if (step->delta && plan->profile->id == PLATFORM_AEP) {
+        char delta[128];
+        snprintf(delta, sizeof delta, "%s.delta",
+                 fixture_type(plan->sources[first].fixture)->wire[PLATFORM_AEP]);
+        if (!add_source(b, step, delta, event, err))
+            return false;
+    }
+    return add_changes(b, step, (uint16_t)first, (uint16_t)(plan->source_count - first), err);
 }
 
 static bool add_step(struct builder *b, const struct step *step, struct err *err)
@@ -138,10 +192,10 @@ static bool add_step(struct builder *b, const struct step *step, struct err *err
         return true;
     }
     if (strcmp(step->event, "*") != 0)
-        return add_source(b, step, step->event, err);
+        return add_events(b, step, step->event, err);
     for (size_t i = 0; i < event_type_count(); i++) {
         const struct event_type *type = event_type_at(i);
-        if (type->wire[b->plan->profile->id] && !add_source(b, step, type->name, err))
+        if (type->wire[b->plan->profile->id] && !add_events(b, step, type->name, err))
             return false;
     }
     return true;
@@ -154,15 +208,32 @@ struct fault_pass {
     struct plan *plan;
     const struct fault_spec *spec;
     uint8_t index;
+    const char *event; /* the neutral name of those that it strikes; NULL: of any */
     struct rng rng;
-    size_t stream_count; /* the stream's items; behind them stand the copies */
-    unsigned used;       /* how often it struck: its variants take turns */
-    double credit;       /* the share of the events passed that is still to be struck */
+    size_t stream_end; /* behind the items of the stream stand the copies */
+    unsigned used;     /* how often it struck: its variants take turns */
+    double credit;     /* the share of the events passed that is still to be struck */
 };
+
+static bool is_event(const struct plan_item *item)
+{
+    return item->source < PLAN_SNAPSHOT;
+}
 
 static bool is_free(const struct plan_item *item)
 {
-    return item->source != PLAN_REACHABILITY && item->variant == VARIANT_NONE && !item->copied;
+    return is_event(item) && item->variant == VARIANT_NONE && !item->copied;
+}
+
+static bool is_called(const struct plan_source *source, const char *event)
+{
+    return strcmp(source->event, event) == 0 || strcmp(fixture_type(source->fixture)->name, event) == 0;
+}
+
+/* Whether the fault is about such an event: its share is of these. */
+static bool is_meant(const struct fault_pass *f, const struct plan_item *item)
+{
+    return !f->event || is_called(&f->plan->sources[item->source], f->event);
 }
 
 static void mark(const struct fault_pass *f, struct plan_item *item, enum fault_variant variant)
@@ -175,7 +246,13 @@ static void mark(const struct fault_pass *f, struct plan_item *item, enum fault_
 static void mark_another(struct fault_pass *f, struct plan_item *item, enum fault_variant variant)
 {
     mark(f, item, variant);
-    f->credit += f->spec->share - 1;
+    if (is_meant(f, item))
+        f->credit += f->spec->share - 1;
+}
+
+static enum fault_variant next_how(const struct fault_pass *f)
+{
+    return f->spec->hows[f->used % f->spec->how_count];
 }
 
 static uint64_t draw_after_us(struct fault_pass *f)
@@ -193,17 +270,40 @@ static void add_copy(struct fault_pass *f, size_t at, uint64_t after_us, enum fa
     original->copied = true;
 }
 
+/* An event and its copy can come together only where a request has room for two. */
 static void strike_duplicate(struct fault_pass *f, size_t at)
 {
-    add_copy(f, at, draw_after_us(f), VARIANT_DUPLICATE_APART);
+    if (next_how(f) == VARIANT_DUPLICATE_APART)
+        add_copy(f, at, draw_after_us(f), VARIANT_DUPLICATE_APART);
+    else if (f->plan->batch > 1)
+        add_copy(f, at, 0, VARIANT_DUPLICATE_TOGETHER);
+}
+
+static void strike_overlap(struct fault_pass *f, size_t at)
+{
+    add_copy(f, at, 0, VARIANT_OVERLAP_COPY);
+}
+
+static void strike_lost_ack(struct fault_pass *f, size_t at)
+{
+    mark(f, &f->plan->items[at], VARIANT_LOST_ACK_CUT);
+    add_copy(f, at, f->spec->after_max_us + AGAIN_AFTER_US, VARIANT_DUPLICATE_APART);
+}
+
+static void strike_restart(struct fault_pass *f, size_t at)
+{
+    enum fault_variant variant = next_how(f);
+    mark(f, &f->plan->items[at], variant);
+    if (variant != VARIANT_RESTART_ACKED)
+        add_copy(f, at, f->spec->after_max_us + AGAIN_AFTER_US, VARIANT_DUPLICATE_APART);
 }
 
 /* Both are out of order then. An event may find none to change places with: the stream's last, say. */
 static void strike_reorder(struct fault_pass *f, size_t at)
 {
     size_t other = at + 1 + rng_below(&f->rng, f->spec->window - 1);
-    if (other >= f->stream_count)
-        other = f->stream_count - 1;
+    if (other >= f->stream_end)
+        other = f->stream_end - 1;
     while (other > at && !is_free(&f->plan->items[other]))
         other--;
     if (other == at)
@@ -232,15 +332,15 @@ static void strike_delay(struct fault_pass *f, size_t at)
 static void strike_burst(struct fault_pass *f, size_t at)
 {
     struct plan_item *items = f->plan->items;
-    size_t end = at + f->spec->window < f->stream_count ? at + f->spec->window : f->stream_count;
+    size_t end = at + f->spec->window < f->stream_end ? at + f->spec->window : f->stream_end;
     uint64_t last_us = 0;
     for (size_t i = at; i < end; i++)
-        if (is_free(&items[i]) && items[i].at_us > last_us)
+        if (is_free(&items[i]) && is_meant(f, &items[i]) && items[i].at_us > last_us)
             last_us = items[i].at_us;
     items[at].at_us = last_us;
     mark(f, &items[at], VARIANT_BURST_HEAP);
     for (size_t i = at + 1; i < end; i++)
-        if (is_free(&items[i])) {
+        if (is_free(&items[i]) && is_meant(f, &items[i])) {
             items[i].at_us = last_us;
             mark_another(f, &items[i], VARIANT_BURST_HEAP);
         }
@@ -248,7 +348,7 @@ static void strike_burst(struct fault_pass *f, size_t at)
 
 static void strike_request(struct fault_pass *f, size_t at)
 {
-    enum fault_variant variant = f->spec->hows[f->used % f->spec->how_count];
+    enum fault_variant variant = next_how(f);
     if (variant == VARIANT_FORGE_TAMPERED)
         add_copy(f, at, TAMPERED_AFTER_US, variant);
     else
@@ -256,10 +356,13 @@ static void strike_request(struct fault_pass *f, size_t at)
 }
 
 static void (*const strikes[FAULT_COUNT])(struct fault_pass *f, size_t at) = {
-    [FAULT_DUPLICATE] = strike_duplicate, [FAULT_REORDER] = strike_reorder,   [FAULT_DROP] = strike_drop,
-    [FAULT_DELAY] = strike_delay,         [FAULT_BURST] = strike_burst,       [FAULT_FORGE] = strike_request,
-    [FAULT_DISCONNECT] = strike_request,  [FAULT_SLOW_BODY] = strike_request, [FAULT_ROTATE] = strike_request,
-    [FAULT_MALFORM] = strike_request,     [FAULT_BYTES] = strike_request,
+    [FAULT_DUPLICATE] = strike_duplicate, [FAULT_REORDER] = strike_reorder,
+    [FAULT_DROP] = strike_drop,           [FAULT_DELAY] = strike_delay,
+    [FAULT_BURST] = strike_burst,         [FAULT_FORGE] = strike_request,
+    [FAULT_DISCONNECT] = strike_request,  [FAULT_SLOW_BODY] = strike_request,
+    [FAULT_ROTATE] = strike_request,      [FAULT_MALFORM] = strike_request,
+    [FAULT_BYTES] = strike_request,       [FAULT_OVERLAP] = strike_overlap,
+    [FAULT_LOST_ACK] = strike_lost_ack,   [FAULT_RESTART] = strike_restart,
 };
 
 /* Inside 0 … 1, and far enough from both ends that no rounding of the credit counts. */
@@ -270,15 +373,17 @@ static double draw_place(struct rng *rng)
 
 /* Half of the events, say, are struck: not each by the toss of a coin, which could spare all of them,
  * but one in every stretch of two, at a place in it that is drawn. */
-static void apply_fault(struct plan *plan, size_t stream_count, const struct fault_spec *spec, uint8_t index)
+static void apply_fault(struct plan *plan, size_t first, size_t end, const struct fault_spec *spec,
+                        uint8_t index)
 {
-    struct fault_pass f = {.plan = plan, .spec = spec, .index = index, .stream_count = stream_count};
+    struct fault_pass f = {.plan = plan, .spec = spec, .index = index, .stream_end = end};
+    f.event = spec->event ? neutral_name(spec->event) : NULL;
     char stream[32];
     snprintf(stream, sizeof stream, "fault %u", index);
     rng_init(&f.rng, plan->seed, stream);
     double place = draw_place(&f.rng);
-    for (size_t at = 0; at < f.stream_count; at++) {
-        if (!is_free(&plan->items[at]))
+    for (size_t at = first; at < end; at++) {
+        if (!is_free(&plan->items[at]) || !is_meant(&f, &plan->items[at]))
             continue;
         f.credit += spec->share;
         if (f.credit < place)
@@ -288,6 +393,70 @@ static void apply_fault(struct plan *plan, size_t stream_count, const struct fau
         f.used++;
         place = draw_place(&f.rng);
     }
+}
+
+static bool check_events(const struct plan *plan, struct err *err)
+{
+    const struct scenario *s = plan->scenario;
+    for (size_t i = 0; i < s->fault_count; i++) {
+        const char *event = s->faults[i].event;
+        bool found = !event;
+        for (size_t k = 0; k < plan->source_count && !found; k++)
+            found = is_called(&plan->sources[k], neutral_name(event));
+        if (!found)
+            return err_set(err, "%s: faults[%zu]: no step of the stream is \"%s\"", s->name, i, event);
+    }
+    return true;
+}
+
+static bool has_restart(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->fault_count; i++)
+        if (scenario->faults[i].kind == FAULT_RESTART)
+            return true;
+    return false;
+}
+
+/* Faults strike B alone: its items are put behind the others, each where a fault looks for its neighbours.
+ * The first of them. */
+static size_t set_b_apart(struct plan *plan)
+{
+    if (plan->universes == 1)
+        return 0;
+    struct plan_item *b = mem_alloc(plan->count * sizeof *b);
+    size_t others = 0, b_count = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan_universe(plan, &plan->items[i]) == UNIVERSE_B)
+            b[b_count++] = plan->items[i];
+        else
+            plan->items[others++] = plan->items[i];
+    memcpy(plan->items + others, b, b_count * sizeof *b);
+    free(b);
+    return others;
+}
+
+/* A restart disturbs all universes: A and A' are over, and were looked at, before B begins. */
+static void hold_b_back(struct plan *plan, size_t first, uint64_t stream_end_us)
+{
+    uint32_t last = (uint32_t)plan->count;
+    for (size_t i = first; i < last; i++) {
+        plan->items[i].at_us += stream_end_us;
+        plan->items[i].order += last + 1;
+    }
+    struct plan_item *snapshot = add_item(plan);
+    snapshot->at_us = stream_end_us;
+    snapshot->source = PLAN_SNAPSHOT;
+}
+
+static void apply_faults(struct builder *b)
+{
+    struct plan *plan = b->plan;
+    const struct scenario *s = plan->scenario;
+    size_t first = set_b_apart(plan), end = plan->count;
+    if (has_restart(s))
+        hold_b_back(plan, first, (uint64_t)b->at_us);
+    for (size_t i = 0; i < s->fault_count; i++)
+        apply_fault(plan, first, end, &s->faults[i], (uint8_t)i);
 }
 
 static int by_time(const void *left, const void *right)
@@ -300,20 +469,45 @@ static int by_time(const void *left, const void *right)
     return a->copy - b->copy;
 }
 
+/* What a sound connector refuses, may refuse, or cannot know the meaning of, or never sees. */
+static bool takes_no_effect(const struct plan_item *item)
+{
+    enum expect expect = variant_get(item->variant)->expect;
+    return item->variant == VARIANT_DROP_LOST || item->variant == VARIANT_MALFORM_UNKNOWN_TYPE ||
+           expect == EXPECT_REFUSE || expect == EXPECT_TAKEN;
+}
+
+/* Dropped are, besides what a fault dropped, the events of A and A' whose sibling in B takes no effect: if it
+ * does, it shows. (A copy takes none by itself: that of the event itself remains.) */
 static void remove_dropped(struct plan *plan)
 {
-    size_t kept = 0;
+    struct plan_item *items = plan->items;
+    bool *alone = mem_alloc(plan->event_count / plan->universes + 1); /* by change */
     for (size_t i = 0; i < plan->count; i++)
-        if (plan->items[i].variant != VARIANT_DROP_LOST)
-            plan->items[kept++] = plan->items[i];
+        if (!items[i].copy && takes_no_effect(&items[i]))
+            alone[items[i].event / plan->universes] = true;
+    size_t kept = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        struct plan_item item = items[i];
+        bool b = !is_event(&item) || plan_universe(plan, &item) == UNIVERSE_B;
+        if (b ? item.variant == VARIANT_DROP_LOST : alone[item.event / plan->universes])
+            continue;
+        items[i] = items[kept];
+        items[kept++] = item;
+    }
+    free(alone);
     plan->dropped = (uint32_t)(plan->count - kept);
     plan->count = kept;
 }
 
-/* The stream was laid out in order: only what a fault touched can be out of place. That alone is sorted, and
+/* One stream was laid out in order: only what a fault touched can be out of place. That alone is sorted, and
  * merged with the rest. */
 static void sort_items(struct plan *plan)
 {
+    if (plan->universes > 1) {
+        qsort(plan->items, plan->count, sizeof *plan->items, by_time);
+        return;
+    }
     struct plan_item *items = plan->items, *touched = mem_alloc(plan->count * sizeof *touched);
     size_t in_place = 0, touched_count = 0;
     for (size_t i = 0; i < plan->count; i++)
@@ -337,7 +531,8 @@ static bool load_catalog(struct builder *b, struct err *err)
     for (size_t i = 0; i < plan->source_count; i++) {
         if (!plan->sources[i].catalog)
             continue;
-        if (!plan->catalog && !catalog_load(&plan->catalog, b->data, plan->profile->style, err))
+        if (!plan->catalog &&
+            !catalog_load(&plan->catalog, b->data, plan->profile->style, plan->universes > 1, err))
             return false;
         const struct event_type *type = fixture_type(plan->sources[i].fixture);
         if (!catalog_count(plan->catalog, type->kind))
@@ -354,11 +549,9 @@ static bool build(struct builder *b, struct err *err)
         if (!add_step(b, &s->steps[i], err))
             return err_wrap(err, "%s: stream[%zu]", s->name, i);
     plan->rounds = b->round;
-    if (!load_catalog(b, err))
+    if (!load_catalog(b, err) || !check_events(plan, err))
         return false;
-    size_t stream_count = plan->count;
-    for (size_t i = 0; i < s->fault_count; i++)
-        apply_fault(plan, stream_count, &s->faults[i], (uint8_t)i);
+    apply_faults(b);
     remove_dropped(plan);
     sort_items(plan);
     return true;
@@ -371,6 +564,7 @@ bool plan_build(struct plan **plan, const struct scenario *scenario, const struc
     p->scenario = scenario;
     p->profile = profile;
     p->seed = rng_hash(seed, scenario->name, profile->id);
+    p->universes = scenario->effects ? UNIVERSE_COUNT : 1;
     p->batch = scenario->pace.batch < profile->events_per_request_max ? scenario->pace.batch
                                                                       : profile->events_per_request_max;
     struct builder b = {.plan = p, .settings = settings, .data = data};
@@ -400,14 +594,23 @@ void plan_free(struct plan *plan)
 
 /* ---- what an item means ------------------------------------------------------------------- */
 
+enum universe plan_universe(const struct plan *plan, const struct plan_item *item)
+{
+    return plan->universes == 1 ? UNIVERSE_B : (enum universe)(item->entity % plan->universes);
+}
+
+void plan_about(const struct plan *plan, const struct plan_item *item, struct buf *out)
+{
+    static const char data[] = "/data/"; /* an AEP pointer: the next word says what it is */
+    const char *word = plan->sources[item->source].pool;
+    if (strncmp(word, data, strlen(data)) == 0)
+        word += strlen(data);
+    buf_printf(out, "%.*s %u", (int)strcspn(word, "/"), word, item->entity / plan->universes + 1);
+}
+
 const char *plan_event_name(const struct plan *plan, const struct plan_item *item)
 {
     return fixture_type(plan->sources[item->source].fixture)->name;
-}
-
-enum universe plan_universe(const struct plan *plan, const struct plan_item *item)
-{
-    return plan->universes > 1 ? (enum universe)(item->entity % UNIVERSE_COUNT) : UNIVERSE_B;
 }
 
 void plan_event_id(const struct plan *plan, const struct plan_item *item, char id[UUID_SIZE])
@@ -445,9 +648,53 @@ void plan_render(const struct plan *plan, const struct plan_item *item, const st
     plan_entity(plan, item, &identity.entity);
     const struct item *values = NULL;
     if (source->catalog)
-        values =
-            catalog_item(plan->catalog, type->kind, item->entity % catalog_count(plan->catalog, type->kind));
+        values = catalog_item(plan->catalog, type->kind,
+                              item->entity / plan->universes % catalog_count(plan->catalog, type->kind));
     event_render(source->fixture, values, &identity, out);
+}
+
+void plan_add_idents(const struct plan *plan, struct idents *idents)
+{
+    struct buf about;
+    buf_init(&about, 256);
+    for (size_t i = 0; i < plan->count + plan->dropped; i++) {
+        const struct plan_item *item = &plan->items[i];
+        if (!is_event(item) || item->copy)
+            continue;
+        enum universe universe = plan_universe(plan, item);
+        struct entity entity;
+        char id[UUID_SIZE];
+        plan_entity(plan, item, &entity);
+        plan_event_id(plan, item, id);
+        buf_clear(&about);
+        plan_about(plan, item, &about);
+        idents_add_entity(idents, universe, buf_text(&about), entity.uuid);
+        idents_add_entity(idents, universe, buf_text(&about), entity.code);
+        idents_add_event(idents, universe, id);
+    }
+    buf_reset(&about);
+}
+
+static void print_event(const struct plan *plan, const struct plan_item *item, struct json_writer *w)
+{
+    struct entity entity;
+    char id[UUID_SIZE];
+    plan_entity(plan, item, &entity);
+    plan_event_id(plan, item, id);
+    if (plan->universes > 1) {
+        struct buf about;
+        buf_init(&about, 256);
+        plan_about(plan, item, &about);
+        json_put(w, "universe", universe_names[plan_universe(plan, item)]);
+        json_put_bytes(w, "about", buf_span(&about));
+        buf_reset(&about);
+    }
+    json_put(w, "event", plan_event_name(plan, item));
+    json_put(w, "event_id", id);
+    json_put(w, "uuid", entity.uuid);
+    json_put(w, "code", entity.code);
+    json_put_u64(w, "version", item->version);
+    json_put_u64(w, "copy", item->copy);
 }
 
 void plan_print(const struct plan *plan, const struct plan_item *item, struct buf *out)
@@ -457,20 +704,10 @@ void plan_print(const struct plan *plan, const struct plan_item *item, struct bu
     json_open(&w, NULL, '{');
     json_put(&w, "scenario", plan->scenario->name);
     json_put_u64(&w, "at_us", item->at_us);
-    if (item->source == PLAN_REACHABILITY) {
-        json_put(&w, "check", "reachability");
-    } else {
-        struct entity entity;
-        char id[UUID_SIZE];
-        plan_entity(plan, item, &entity);
-        plan_event_id(plan, item, id);
-        json_put(&w, "event", plan_event_name(plan, item));
-        json_put(&w, "event_id", id);
-        json_put(&w, "uuid", entity.uuid);
-        json_put(&w, "code", entity.code);
-        json_put_u64(&w, "version", item->version);
-        json_put_u64(&w, "copy", item->copy);
-    }
+    if (is_event(item))
+        print_event(plan, item, &w);
+    else
+        json_put(&w, "check", item->source == PLAN_SNAPSHOT ? "snapshot" : "reachability");
     if (item->variant != VARIANT_NONE) {
         const struct variant_row *variant = variant_get(item->variant);
         json_put(&w, "fault", fault_get(variant->fault)->name);

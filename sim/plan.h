@@ -15,7 +15,7 @@ struct plan_item {
     uint64_t changed_us; /* when the PIM was changed; the event may come much later */
     uint32_t order;      /* breaks ties of at_us: the place in the stream */
     uint32_t event;      /* which event: its id follows from this number */
-    uint32_t entity;     /* which entity of its source's pool */
+    uint32_t entity;     /* which entity of its source's pool; of its universe: entity / universes */
     uint32_t version;    /* the entity's state after the change */
     uint16_t source;     /* index into plan->sources, or PLAN_REACHABILITY or PLAN_SNAPSHOT */
     uint8_t copy;        /* 0: the event itself; 1: its copy */
@@ -24,15 +24,18 @@ struct plan_item {
     bool copied;         /* a copy of it is planned too */
 };
 
-/* Not events: the reachability check; and the moment to look at the state, when nothing is in flight. */
+/* Not events: the reachability check; and the moment to look at the state, when nothing is in flight. There
+ * is one where B comes after A and A' (a restart), between the two. The look after the last item is not
+ * planned. */
 #define PLAN_REACHABILITY UINT16_MAX
 #define PLAN_SNAPSHOT     (UINT16_MAX - 1)
 
 /* What an event is made from: a fixture, the entities it is about, and whose values they have. */
 struct plan_source {
     struct fixture *fixture;
-    const char *pool; /* names the entities: steps with the same pool speak of the same ones */
-    bool catalog;     /* values from the catalogue, not from the fixture */
+    const char *event; /* as the scenario calls it; a delta goes by the name of the update before it */
+    const char *pool;  /* names the entities: steps with the same pool speak of the same ones */
+    bool catalog;      /* values from the catalogue, not from the fixture */
 };
 
 struct plan {
@@ -44,7 +47,7 @@ struct plan {
     struct plan_source *sources;
     size_t source_count, source_cap;
     struct catalog *catalog; /* NULL unless a source wants it */
-    struct plan_item *items; /* by at_us, then order, then copy */
+    struct plan_item *items; /* by at_us, then order, then copy; behind them, those that were dropped */
     size_t count, cap;
     uint32_t event_count; /* distinct events, dropped ones included */
     uint32_t dropped;

@@ -37,7 +37,7 @@ struct member {
     uint32_t faults; /* which faults take the key; 0: all */
 };
 
-#define MEMBERS_MAX     8
+#define MEMBERS_MAX     9
 #define AT(type, field) .offset = offsetof(struct type, field)
 #define WHOLE           .offset = 0 /* the reader fills several fields */
 
@@ -176,19 +176,30 @@ static bool read_platforms(struct parser *p, uint32_t node, const struct member 
 }
 
 /* Names of fixtures are checked when they are loaded; here, what the platforms know of a type. */
+static bool read_event(struct parser *p, uint32_t node, const struct member *m, void *field, struct err *err)
+{
+    if (!read_line(p, node, m, field, err))
+        return false;
+    const char *name = *(char **)field;
+    const struct event_type *type = event_type_find(name);
+    for (size_t id = 0; type && id < PLATFORM_COUNT; id++)
+        if (p->scenario->platforms & PLATFORM_BIT(id) && !type->wire[id])
+            return json_error(&p->doc, node, err, "%s has no event \"%s\"; leave it out of \"platforms\"",
+                              platform_names[id], name);
+    return true;
+}
+
 static bool check_event(struct parser *p, uint32_t node, const struct step *step, struct err *err)
 {
     const struct event_type *type = event_type_find(step->event);
-    if (!type)
-        return true;
-    for (size_t id = 0; id < PLATFORM_COUNT; id++)
-        if (p->scenario->platforms & PLATFORM_BIT(id) && !type->wire[id])
-            return json_error(&p->doc, json_get(&p->doc, node, "event"), err,
-                              "%s has no event \"%s\"; leave it out of \"platforms\"", platform_names[id],
-                              step->event);
-    if (step->catalog && type->kind == ENTITY_OTHER)
+    if (step->catalog && type && type->kind == ENTITY_OTHER)
         return json_error(&p->doc, json_get(&p->doc, node, "catalog"), err,
                           "the catalogue holds products and product models, nothing for \"%s\"", step->event);
+    /* Both platforms have the updates that a delta can follow, and AEP alone the deltas. */
+    bool followed = type && type->change == CHANGE_UPDATED && type->wire[PLATFORM_EVENTS_API];
+    if (step->delta && !followed)
+        return json_error(&p->doc, json_get(&p->doc, node, "delta"), err,
+                          "only product.updated and product_model.updated are followed by a delta");
     return true;
 }
 
@@ -202,10 +213,11 @@ static bool read_check(struct parser *p, uint32_t node, const struct member *m, 
 }
 
 static const struct member event_members[] = {
-    {"event", read_line, AT(step, event), .required = true},
+    {"event", read_event, AT(step, event), .required = true},
     {"entities", read_u32, AT(step, entities), .min = 1, .max = STEP_COUNT_MAX},
     {"times", read_u32, AT(step, times), .min = 1, .max = STEP_COUNT_MAX},
     {"catalog", read_flag, AT(step, catalog)},
+    {"delta", read_flag, AT(step, delta)},
 };
 
 static const struct member check_members[] = {
@@ -268,12 +280,17 @@ static bool read_pace(struct parser *p, uint32_t node, const struct member *m, v
 
 /* ---- faults and rules -------------------------------------------------------------------------- */
 
-static bool add_how(struct fault_spec *spec, enum fault_variant variant)
+static bool uses(const struct fault_spec *spec, enum fault_variant variant)
 {
     for (size_t i = 0; i < spec->how_count; i++)
         if (spec->hows[i] == variant)
-            return false;
-    if (spec->how_count == COUNT_OF(spec->hows))
+            return true;
+    return false;
+}
+
+static bool add_how(struct fault_spec *spec, enum fault_variant variant)
+{
+    if (uses(spec, variant) || spec->how_count == COUNT_OF(spec->hows))
         return false;
     spec->hows[spec->how_count++] = variant;
     return true;
@@ -312,18 +329,31 @@ static bool read_hows(struct parser *p, uint32_t node, const struct member *m, v
 #define ON(id) (UINT32_C(1) << FAULT_##id)
 
 static const struct member fault_members[] = {
+    {"event", read_event, AT(fault_spec, event)},
     {"share", read_real, AT(fault_spec, share), .min = 0, .max = 1},
-    {"after", read_after, WHOLE, .faults = ON(DUPLICATE) | ON(DELAY) | ON(DISCONNECT)},
+    {"after", read_after, WHOLE,
+     .faults = ON(DUPLICATE) | ON(DELAY) | ON(DISCONNECT) | ON(LOST_ACK) | ON(RESTART)},
     {"over", read_duration, AT(fault_spec, over_us), .faults = ON(SLOW_BODY)},
     {"window", read_u32, AT(fault_spec, window), .min = 2, .max = 1000, .faults = ON(REORDER) | ON(BURST)},
-    {"how", read_hows, WHOLE, .faults = ON(FORGE) | ON(MALFORM) | ON(BYTES) | ON(ROTATE)},
+    {"how", read_hows, WHOLE,
+     .faults = ON(DUPLICATE) | ON(RESTART) | ON(FORGE) | ON(MALFORM) | ON(BYTES) | ON(ROTATE)},
 };
 
 static const struct fault_spec fault_defaults[FAULT_COUNT] = {
     [FAULT_DUPLICATE] = {.after_max_us = 1000000}, [FAULT_REORDER] = {.window = 10},
     [FAULT_DELAY] = {.after_max_us = 1000000},     [FAULT_BURST] = {.window = 50},
-    [FAULT_SLOW_BODY] = {.over_us = 100000},
+    [FAULT_SLOW_BODY] = {.over_us = 100000},       [FAULT_LOST_ACK] = {.after_max_us = 2000},
+    [FAULT_RESTART] = {.after_max_us = 5000},
 };
+
+/* Without `how`: all the variants, but that not every platform can send a duplicate together with the first.
+ */
+static void default_hows(struct fault_spec *spec)
+{
+    for (enum fault_variant v = VARIANT_NONE + 1; v < VARIANT_COUNT; v++)
+        if (variant_get(v)->fault == spec->kind && v != VARIANT_DUPLICATE_TOGETHER)
+            add_how(spec, v);
+}
 
 static bool read_fault(struct parser *p, uint32_t node, struct fault_spec *spec, struct err *err)
 {
@@ -350,9 +380,22 @@ static bool read_fault(struct parser *p, uint32_t node, struct fault_spec *spec,
     if (!read_object(p, json_first(&p->doc, node), members, count, spec, err))
         return false;
     if (spec->how_count == 0)
-        for (enum fault_variant v = VARIANT_NONE + 1; v < VARIANT_COUNT; v++)
-            if (variant_get(v)->fault == kind)
-                add_how(spec, v);
+        default_hows(spec);
+    return true;
+}
+
+/* What a fault asks of the rest of the scenario. */
+static bool check_fault(struct parser *p, uint32_t node, const struct fault_spec *spec, struct err *err)
+{
+    const struct pace *pace = &p->scenario->pace;
+    if (spec->kind == FAULT_BURST && !pace->rate_top && pace->rate <= 0)
+        return json_error(&p->doc, node, err, "a burst breaks the pace: \"pace\" needs a \"rate\"");
+    if (uses(spec, VARIANT_DUPLICATE_TOGETHER) && pace->batch < 2)
+        return json_error(&p->doc, node, err,
+                          "duplicates come together in one request: \"pace\" needs a \"batch\" of 2 or more");
+    if (spec->kind == FAULT_RESTART && json_get(&p->doc, JSON_ROOT, "effects") == JSON_NONE)
+        return json_error(&p->doc, node, err,
+                          "a restart is judged by the state that it leaves: \"effects\" is missing");
     return true;
 }
 
@@ -364,27 +407,35 @@ static bool read_faults(struct parser *p, uint32_t node, const struct member *m,
         return false;
     for (uint32_t n = json_first(&p->doc, node); n != JSON_NONE; n = json_next(&p->doc, n)) {
         struct fault_spec *spec = &s->faults[s->fault_count++];
-        if (!read_fault(p, n, spec, err))
+        if (!read_fault(p, n, spec, err) || !check_fault(p, n, spec, err))
             return false;
-        if (spec->kind == FAULT_BURST && !s->pace.rate_top && s->pace.rate <= 0)
-            return json_error(&p->doc, n, err, "a burst breaks the pace: \"pace\" needs a \"rate\"");
     }
+    return true;
+}
+
+/* The id of a rule that exists; *place: where the scenario's rules have it, or NULL. */
+static bool read_rule_id(struct parser *p, uint32_t node, char **id, char ***place, struct err *err)
+{
+    const struct scenario *s = p->scenario;
+    const char *nearest = NULL;
+    *place = NULL;
+    if (!read_line(p, node, NULL, id, err))
+        return false;
+    if (!p->rule_known(*id, &nearest))
+        return json_error(&p->doc, node, err, "\"%.60s\" is not a rule%s%s%s", *id,
+                          nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    for (size_t i = 0; i < s->rule_count; i++)
+        if (strcmp(s->rules[i], *id) == 0)
+            *place = &s->rules[i];
     return true;
 }
 
 static bool read_rule(struct parser *p, uint32_t node, struct scenario *s, struct err *err)
 {
-    char *id = NULL;
-    const char *nearest = NULL;
-    if (!read_line(p, node, NULL, &id, err))
-        return false;
-    bool ok = p->rule_known(id, &nearest);
-    if (!ok)
-        json_error(&p->doc, node, err, "\"%.60s\" is not a rule%s%s%s", id,
-                   nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-    for (size_t i = 0; ok && i < s->rule_count; i++)
-        if (strcmp(s->rules[i], id) == 0)
-            ok = json_error(&p->doc, node, err, "\"%s\" comes twice", id);
+    char *id = NULL, **before;
+    bool ok = read_rule_id(p, node, &id, &before, err);
+    if (ok && before)
+        ok = json_error(&p->doc, node, err, "\"%s\" comes twice", id);
     if (ok)
         s->rules[s->rule_count++] = id;
     else
@@ -405,9 +456,36 @@ static bool read_rules(struct parser *p, uint32_t node, const struct member *m, 
     return true;
 }
 
+/* ---- effects ----------------------------------------------------------------------------------- */
+
+/* A check has no entity, and belongs to no universe. */
+static bool refuse_checks(struct parser *p, struct err *err)
+{
+    uint32_t n = json_first(&p->doc, json_get(&p->doc, JSON_ROOT, "stream"));
+    for (size_t i = 0; i < p->scenario->step_count; i++, n = json_next(&p->doc, n))
+        if (p->scenario->steps[i].reachability)
+            return json_error(&p->doc, n, err, "a check has no effects: put it into a scenario of its own");
+    return true;
+}
+
+static bool read_effects(struct parser *p, uint32_t node, const struct member *m, void *field,
+                         struct err *err)
+{
+    (void)m;
+    char *id = NULL, **rule;
+    bool ok = read_rule_id(p, node, &id, &rule, err);
+    if (ok && rule)
+        *(const char **)field = *rule;
+    else if (ok)
+        ok = json_error(&p->doc, node, err, "\"%s\" is not among this scenario's \"rules\"", id);
+    free(id);
+    return ok && refuse_checks(p, err);
+}
+
 /* ---- the whole --------------------------------------------------------------------------------- */
 
-/* Read in this order: the stream's events are checked against the platforms, the faults against the pace. */
+/* Read in this order: the stream's events are checked against the platforms, the faults against the pace, the
+ * rule of the effects against the rules. */
 static const struct member scenario_members[] = {
     {"$schema", read_schema_name, WHOLE},
     {"title", read_line, AT(scenario, title), .required = true},
@@ -417,6 +495,7 @@ static const struct member scenario_members[] = {
     {"pace", read_pace, AT(scenario, pace)},
     {"faults", read_faults, WHOLE},
     {"rules", read_rules, WHOLE, .required = true},
+    {"effects", read_effects, AT(scenario, effects)},
 };
 _Static_assert(COUNT_OF(scenario_members) <= MEMBERS_MAX, "read_object holds every key");
 
@@ -457,6 +536,8 @@ void scenario_free(struct scenario *scenario)
         return;
     for (size_t i = 0; i < scenario->step_count; i++)
         free(scenario->steps[i].event);
+    for (size_t i = 0; i < scenario->fault_count; i++)
+        free(scenario->faults[i].event);
     for (size_t i = 0; i < scenario->rule_count; i++)
         free(scenario->rules[i]);
     free(scenario->steps);

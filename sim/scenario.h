@@ -30,11 +30,11 @@ struct pace {
 
 struct fault_spec {
     enum fault_kind kind;
-    char *event;                         /* only events of this name; NULL: of any */
+    char *event;                         /* only events of this name; NULL: of any. With a step's `delta`,
+                                          * the delta goes by the step's name too */
     double share;                        /* of the events it is applied to, 0 … 1 */
-    uint64_t after_min_us, after_max_us; /* duplicate, delay, lost-ack: how much later (lost-ack: than it was
-                                          * closed); disconnect: when; restart: the kill, after the ack or
-                                          * the sending */
+    uint64_t after_min_us, after_max_us; /* duplicate, delay: how much later; disconnect, lost-ack: when the
+                                          * sender closes; restart: the kill, after the ack or the sending */
     uint64_t over_us;                    /* slow-body: how long the body takes */
     uint32_t window;                     /* reorder, burst: how many events */
     enum fault_variant hows[16];         /* the variants to use in turn */

@@ -7,6 +7,9 @@
 /* A scenario from the members after its title and story: "\"stream\": [...], \"pace\": ...". */
 #define SCENARIO(members) "{\"title\":\"t\",\"story\":\"s\",\"rules\":[\"ack/deadline\"]," members "}"
 
+/* The same in three universes. */
+#define EFFECTS(members) SCENARIO("\"effects\":\"ack/deadline\"," members)
+
 struct planning {
     struct data *data;
     struct scenario *scenario;

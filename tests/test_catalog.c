@@ -58,12 +58,12 @@ static void assert_delta(const struct item *item, uint32_t version, const char *
 
 /* ---- the built-in catalogue -------------------------------------------------------------------- */
 
-static void each_item(const struct json_style *style, void (*check)(const struct item *item))
+static void each_item(const struct json_style *style, bool steady, void (*check)(const struct item *item))
 {
     struct err err;
     struct data *data;
     struct catalog *catalog;
-    if (!data_open(&data, NULL, &err) || !catalog_load(&catalog, data, style, &err))
+    if (!data_open(&data, NULL, &err) || !catalog_load(&catalog, data, style, steady, &err))
         fail_msg("%s", err.text);
     assert_true(catalog_count(catalog, ENTITY_PRODUCT) + catalog_count(catalog, ENTITY_PRODUCT_MODEL) >= 30);
     assert_int_equal(catalog_count(catalog, ENTITY_OTHER), 0);
@@ -94,7 +94,8 @@ static void check_states_differ(const struct item *item)
 static void test_every_version_of_an_item_is_a_state_of_its_own(void **state)
 {
     (void)state;
-    each_item(&JSON_STYLE_PHP, check_states_differ);
+    each_item(&JSON_STYLE_PHP, false, check_states_differ);
+    each_item(&JSON_STYLE_PHP, true, check_states_differ);
 }
 
 /* ---- deltas applied by an independent reader ----------------------------------------------------- */
@@ -130,7 +131,13 @@ static cJSON *find_value(cJSON *list, const cJSON *entry)
     return NULL;
 }
 
-static void apply_entry(cJSON *value, const cJSON *entry)
+static bool same(const cJSON *a, const cJSON *b)
+{
+    return cJSON_Compare(a, b, true);
+}
+
+/* What a delta calls "previous" must be what is there, unless older deltas were passed over. */
+static void apply_entry(cJSON *value, const cJSON *entry, bool next)
 {
     const cJSON *new = cJSON_GetObjectItem(entry, "new"), *old = cJSON_GetObjectItem(entry, "previous");
     const char *type = cJSON_GetStringValue(cJSON_GetObjectItem(entry, "type"));
@@ -138,20 +145,18 @@ static void apply_entry(cJSON *value, const cJSON *entry)
     if (strcmp(type, "pim_catalog_price") == 0) {
         cJSON_ArrayForEach(price, data) if (cJSON_Compare(cJSON_GetObjectItem(price, "currency"),
                                                           cJSON_GetObjectItem(new, "currency"), true)) break;
-        assert_true(
-            cJSON_Compare(cJSON_GetObjectItem(price, "amount"), cJSON_GetObjectItem(old, "amount"), true));
+        assert_true(!next || same(cJSON_GetObjectItem(price, "amount"), cJSON_GetObjectItem(old, "amount")));
         replace(price, "amount", cJSON_GetObjectItem(new, "amount"));
     } else if (strcmp(type, "pim_catalog_metric") == 0) {
-        assert_true(
-            cJSON_Compare(cJSON_GetObjectItem(data, "amount"), cJSON_GetObjectItem(old, "data"), true));
+        assert_true(!next || same(cJSON_GetObjectItem(data, "amount"), cJSON_GetObjectItem(old, "data")));
         replace(data, "amount", cJSON_GetObjectItem(new, "data"));
     } else {
-        assert_true(cJSON_Compare(data, old, true));
+        assert_true(!next || same(data, old));
         replace(value, "data", new);
     }
 }
 
-static size_t apply(cJSON *resource, const cJSON *changes)
+static size_t apply(cJSON *resource, const cJSON *changes, bool next)
 {
     size_t count = 0;
     const cJSON *change, *list, *entry;
@@ -161,7 +166,7 @@ static size_t apply(cJSON *resource, const cJSON *changes)
         if (strcmp(change->string, "values") == 0) {
             cJSON_ArrayForEach(list, change) cJSON_ArrayForEach(entry, list)
             {
-                apply_entry(find_value(cJSON_GetObjectItem(member, list->string), entry), entry);
+                apply_entry(find_value(cJSON_GetObjectItem(member, list->string), entry), entry, next);
                 count++;
             }
             continue;
@@ -175,29 +180,52 @@ static size_t apply(cJSON *resource, const cJSON *changes)
     return count;
 }
 
+/* The delta of a version leads from an older state to its own. How many changes it tells. */
+static size_t assert_leads(const struct item *item, uint32_t from, uint32_t version)
+{
+    char *before = state_text(item, &ann, from), *after = state_text(item, &ann, version);
+    char *delta = delta_text(item, version);
+    cJSON *old = cJSON_Parse(before), *new = cJSON_Parse(after), *changes = cJSON_Parse(delta);
+    assert_true(old && new &&changes);
+    size_t count = apply(old, changes, from + 1 == version);
+    if (!same(old, new))
+        fail_msg("version %u: %s does not lead from %s to %s", version, delta, before, after);
+    cJSON_Delete(old);
+    cJSON_Delete(new);
+    cJSON_Delete(changes);
+    free(before);
+    free(after);
+    free(delta);
+    return count;
+}
+
 static void check_deltas(const struct item *item)
 {
+    for (uint32_t v = 1; v < VERSIONS; v++)
+        assert_int_equal(assert_leads(item, v - 1, v), 1);
+}
+
+/* Whatever was passed over before the newest. */
+static void check_steady_deltas(const struct item *item)
+{
     for (uint32_t v = 1; v < VERSIONS; v++) {
-        char *before = state_text(item, &ann, v - 1), *after = state_text(item, &ann, v);
-        char *delta = delta_text(item, v);
-        cJSON *old = cJSON_Parse(before), *new = cJSON_Parse(after), *changes = cJSON_Parse(delta);
-        assert_true(old && new &&changes);
-        assert_int_equal(apply(old, changes), 1);
-        if (!cJSON_Compare(old, new, true))
-            fail_msg("version %u: %s does not lead from %s to %s", v, delta, before, after);
-        cJSON_Delete(old);
-        cJSON_Delete(new);
-        cJSON_Delete(changes);
-        free(before);
-        free(after);
-        free(delta);
+        size_t count = assert_leads(item, v - 1, v);
+        assert_true(count >= 1);
+        assert_int_equal(assert_leads(item, 0, v), count);
+        assert_int_equal(assert_leads(item, v / 2, v), count);
     }
 }
 
 static void test_delta_leads_from_each_state_to_the_next(void **state)
 {
     (void)state;
-    each_item(&JSON_STYLE_PHP, check_deltas);
+    each_item(&JSON_STYLE_PHP, false, check_deltas);
+}
+
+static void test_of_a_steady_item_the_newest_delta_tells_all(void **state)
+{
+    (void)state;
+    each_item(&JSON_STYLE_PHP, true, check_steady_deltas);
 }
 
 /* ---- items of the user's ------------------------------------------------------------------------- */
@@ -325,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_version_of_an_item_is_a_state_of_its_own),
         cmocka_unit_test(test_delta_leads_from_each_state_to_the_next),
+        cmocka_unit_test(test_of_a_steady_item_the_newest_delta_tells_all),
         cmocka_unit_test(test_version_0_is_the_resource_but_for_its_identity),
         cmocka_unit_test(test_an_entity_without_uuid_has_no_such_member),
         cmocka_unit_test(test_numbers_change_without_losing_their_spelling),

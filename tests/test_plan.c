@@ -159,7 +159,7 @@ static void test_plan_prints_known_lines(void **state)
         "'copy':0}",
         "'at_us':90000,'event':'product.updated','event_id':'852eb92b-4d27-407c-b913-ac4e89c24b3e',"
         "'uuid':'15be5ea2-3fb1-4586-bcc2-ce36e836b420','code':'product-15be5ea23fb1a586','version':1,"
-        "'copy':1,'fault':'duplicate','variant':'copy'}",
+        "'copy':1,'fault':'duplicate','variant':'apart'}",
     };
     static const char *const aep[] = {
         "'at_us':0,'check':'reachability'}",
@@ -177,7 +177,7 @@ static void test_plan_prints_known_lines(void **state)
         "'copy':0}",
         "'at_us':90000,'event':'product.updated','event_id':'019b76da-ac24-7e55-9031-c80ad7d0ee84',"
         "'uuid':'b1178044-19cb-4a6b-acd1-a1034168f05a','code':'product-b117804419cbfa6b','version':1,"
-        "'copy':1,'fault':'duplicate','variant':'copy'}",
+        "'copy':1,'fault':'duplicate','variant':'apart'}",
     };
     /* clang-format on */
     assert_prints(scenario, PLATFORM_EVENTS_API, events_api, COUNT_OF(events_api));
@@ -198,8 +198,8 @@ static uint64_t hash_of(const char *scenario, enum platform_id platform)
 static void test_plan_hashes_to_a_known_number(void **state)
 {
     (void)state;
-    assert_int_equal(hash_of(BUSY, PLATFORM_EVENTS_API), 0x6dc4b16627575f7du);
-    assert_int_equal(hash_of(BUSY, PLATFORM_AEP), 0x81e98aae3f764be0u);
+    assert_int_equal(hash_of(BUSY, PLATFORM_EVENTS_API), 0x9a5fa1aca026ba89u);
+    assert_int_equal(hash_of(BUSY, PLATFORM_AEP), 0x8f5589f6e0f8324bu);
 }
 
 /* ---- order -------------------------------------------------------------------------------------- */
@@ -751,6 +751,620 @@ static void test_tampered_copies_come_after_the_honest_request(void **state)
     planning_reset(&p);
 }
 
+/* The copy of an event comes so much later, and nothing stands between when they are due together. */
+static void assert_comes_again(const char *fault, enum platform_id platform, enum fault_variant first,
+                               enum fault_variant again, uint64_t after_us)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":20,\"times\":5}],"
+                      "\"pace\":{\"rate\":100,\"batch\":5},\"faults\":[%s]"),
+             fault);
+    struct planning p = planning_of(text, platform, 1);
+    unsigned struck = 0;
+    for (uint32_t event = 0; event < 100; event++) {
+        size_t at = place_of(p.plan, event, 0), copy = place_of(p.plan, event, 1);
+        if (copy == p.plan->count)
+            continue;
+        struck++;
+        assert_true(p.plan->items[at].copied);
+        assert_int_equal(p.plan->items[at].variant, first);
+        assert_int_equal(p.plan->items[copy].variant, again);
+        assert_int_equal(p.plan->items[copy].at_us, p.plan->items[at].at_us + after_us);
+        assert_true(after_us ? copy > at : copy == at + 1);
+    }
+    assert_int_equal(struck, 50);
+    assert_int_equal(p.plan->count, 150);
+    planning_reset(&p);
+}
+
+static void test_a_duplicate_together_stands_directly_behind_its_event(void **state)
+{
+    (void)state;
+    assert_comes_again("{\"duplicate\":{\"share\":0.5,\"how\":\"together\"}}", PLATFORM_EVENTS_API,
+                       VARIANT_NONE, VARIANT_DUPLICATE_TOGETHER, 0);
+}
+
+static void test_an_overlap_is_a_copy_at_the_same_moment(void **state)
+{
+    (void)state;
+    for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++)
+        assert_comes_again("{\"overlap\":{\"share\":0.5}}", platform, VARIANT_NONE, VARIANT_OVERLAP_COPY, 0);
+}
+
+static void test_after_a_lost_ack_the_event_comes_again(void **state)
+{
+    (void)state;
+    for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++)
+        assert_comes_again("{\"lost-ack\":{\"share\":0.5}}", platform, VARIANT_LOST_ACK_CUT,
+                           VARIANT_DUPLICATE_APART, 2 * MS + 50 * MS);
+}
+
+static void test_nothing_comes_together_where_a_request_holds_one_event(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":40}],\"pace\":{\"batch\":5},"
+                 "\"faults\":[{\"duplicate\":{\"how\":[\"together\",\"apart\"]}}]"),
+        PLATFORM_AEP, 1);
+    assert_int_equal(count_variant(p.plan, VARIANT_DUPLICATE_TOGETHER), 0);
+    assert_int_equal(count_variant(p.plan, VARIANT_DUPLICATE_APART), 20);
+    assert_int_equal(p.plan->count, 60);
+    planning_reset(&p);
+}
+
+/* ---- faults of one event ------------------------------------------------------------------------- */
+
+#define LIFE                                                                                                 \
+    "\"stream\":[{\"event\":\"product.created\",\"entities\":20},{\"event\":\"product.updated\",\"times\":"  \
+    "2,"                                                                                                     \
+    "\"delta\":true},{\"event\":\"product.removed\"}],\"pace\":{\"rate\":100}"
+
+static void assert_struck_are(const char *fault, enum platform_id platform, const char *const *names,
+                              unsigned expected)
+{
+    char text[1024];
+    snprintf(text, sizeof text, SCENARIO(LIFE ",\"faults\":[%s]"), fault);
+    struct planning p = planning_of(text, platform, 1);
+    unsigned struck = 0;
+    for (size_t i = 0; i < p.plan->count; i++) {
+        const struct plan_item *item = &p.plan->items[i];
+        if (item->variant == VARIANT_NONE)
+            continue;
+        const char *name = plan_event_name(p.plan, item);
+        bool meant = false;
+        for (const char *const *n = names; *n; n++)
+            meant |= strcmp(*n, name) == 0;
+        if (!meant)
+            fail_msg("%s struck %s", fault, name);
+        struck++;
+    }
+    assert_int_equal(struck, expected);
+    planning_reset(&p);
+}
+
+static void test_a_fault_of_one_event_strikes_its_share_of_these(void **state)
+{
+    (void)state;
+    static const char delta[] = "com.akeneo.pim.v1.product.updated.delta";
+    static const char *const created[] = {"product.created", NULL},
+                             *const updated[] = {"product.updated", NULL},
+                             *const both[] = {"product.updated", delta, NULL},
+                             *const deltas[] = {delta, NULL};
+    assert_struck_are("{\"delay\":{\"event\":\"product.created\",\"share\":0.5}}", PLATFORM_EVENTS_API,
+                      created, 10);
+    assert_struck_are("{\"bytes\":{\"event\":\"com.akeneo.pim.v1.product.created\",\"share\":0.5}}",
+                      PLATFORM_EVENTS_API, created, 10);
+    assert_struck_are("{\"delay\":{\"event\":\"product.updated\"}}", PLATFORM_EVENTS_API, updated, 40);
+    assert_struck_are("{\"delay\":{\"event\":\"product.updated\",\"share\":0.5}}", PLATFORM_AEP, both, 40);
+    assert_struck_are("{\"burst\":{\"event\":\"product.updated\"}}", PLATFORM_AEP, both, 80);
+    struct planning p = planning_of(
+        SCENARIO("\"platforms\":[\"aep\"]," LIFE
+                 ",\"faults\":[{\"delay\":{\"event\":\"com.akeneo.pim.v1.product.updated.delta\"}}]"),
+        PLATFORM_AEP, 1);
+    assert_int_equal(count_variant(p.plan, VARIANT_DELAY_LATE), 40);
+    for (size_t i = 0; i < p.plan->count; i++)
+        if (p.plan->items[i].variant == VARIANT_DELAY_LATE)
+            assert_string_equal(plan_event_name(p.plan, &p.plan->items[i]), deltas[0]);
+    planning_reset(&p);
+}
+
+/* A creation that changes places with a creation would still come before everything else. The others that are
+ * moved so are none of its share. */
+static void assert_swapped(const char *share, unsigned min, unsigned max)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             SCENARIO(LIFE ",\"faults\":[{\"reorder\":{\"event\":\"product.created\",\"window\":60,"
+                           "\"share\":%s}}]"),
+             share);
+    struct planning p = planning_of(text, PLATFORM_EVENTS_API, 1);
+    unsigned created = 0, others = 0;
+    for (size_t i = 0; i < p.plan->count; i++)
+        if (p.plan->items[i].variant == VARIANT_REORDER_SWAP)
+            *(strcmp(plan_event_name(p.plan, &p.plan->items[i]), "product.created") ? &others : &created) +=
+                1;
+    assert_in_range(created, min, max);
+    assert_in_range(others, max / 4, max);
+    planning_reset(&p);
+}
+
+static void test_an_event_of_one_name_changes_places_with_any(void **state)
+{
+    (void)state;
+    assert_swapped("1", 20, 20);
+    assert_swapped("0.5", 9, 11);
+}
+
+/* ---- an update and its delta ----------------------------------------------------------------------- */
+
+static void test_a_delta_follows_its_update_a_round_later(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *event;
+        uint32_t entity, version, round;
+    } expected[] = {
+        {"product.updated", 0, 1, 0},
+        {"product.updated", 1, 1, 0},
+        {"com.akeneo.pim.v1.product.updated.delta", 0, 1, 1},
+        {"com.akeneo.pim.v1.product.updated.delta", 1, 1, 1},
+        {"product.updated", 0, 2, 2},
+        {"product.updated", 1, 2, 2},
+        {"com.akeneo.pim.v1.product.updated.delta", 0, 2, 3},
+        {"com.akeneo.pim.v1.product.updated.delta", 1, 2, 3},
+        {"product_model.updated", 0, 1, 4},
+        {"com.akeneo.pim.v1.product-model.updated.delta", 0, 1, 5},
+    };
+    static const char scenario[] =
+        SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":2,\"times\":2,\"delta\":true},"
+                 "{\"event\":\"product_model.updated\",\"delta\":true,\"catalog\":true}]");
+    struct planning p = planning_of(scenario, PLATFORM_AEP, 1);
+    assert_int_equal(p.plan->count, COUNT_OF(expected));
+    assert_int_equal(p.plan->event_count, COUNT_OF(expected));
+    for (size_t i = 0; i < COUNT_OF(expected); i++) {
+        assert_item(p.plan, i, expected[i].event, expected[i].entity, expected[i].version);
+        assert_int_equal(p.plan->items[i].changed_us, expected[i].round * S);
+    }
+    planning_reset(&p);
+}
+
+static void test_the_events_api_has_no_deltas(void **state)
+{
+    (void)state;
+    struct buf with =
+        printed(SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"times\":3,\"delta\":true}]"),
+                PLATFORM_EVENTS_API, 1);
+    struct buf without =
+        printed(SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"times\":3}]"), PLATFORM_EVENTS_API, 1);
+    assert_string_equal(buf_text(&with), buf_text(&without));
+    buf_reset(&with);
+    buf_reset(&without);
+}
+
+/* ---- three universes ------------------------------------------------------------------------------- */
+
+/* 20 products are created, updated twice and removed, in each universe. */
+#define LIVES(more) EFFECTS(LIFE more)
+
+static bool is_event(const struct plan_item *item)
+{
+    return item->source != PLAN_REACHABILITY && item->source != PLAN_SNAPSHOT;
+}
+
+static void assert_about(const struct plan *plan, const struct plan_item *item, const char *expected)
+{
+    struct buf about;
+    buf_init(&about, 256);
+    plan_about(plan, item, &about);
+    assert_string_equal(buf_text(&about), expected);
+    buf_reset(&about);
+}
+
+static void test_without_effects_there_is_one_universe(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(BUSY, PLATFORM_AEP, 1);
+    assert_int_equal(p.plan->universes, 1);
+    for (size_t i = 0; i < p.plan->count; i++)
+        assert_int_equal(plan_universe(p.plan, &p.plan->items[i]), UNIVERSE_B);
+    assert_about(p.plan, &p.plan->items[place_of(p.plan, 0, 0)], "product 1");
+    planning_reset(&p);
+}
+
+static void test_every_change_happens_in_three_universes(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(LIVES(""), PLATFORM_AEP, 1);
+    assert_int_equal(p.plan->universes, UNIVERSE_COUNT);
+    assert_int_equal(p.plan->count, UNIVERSE_COUNT * 120);
+    assert_int_equal(p.plan->event_count, UNIVERSE_COUNT * 120);
+    assert_strictly_ordered(p.plan);
+    for (uint32_t change = 0; change < 120; change++) {
+        char ids[UNIVERSE_COUNT][UUID_SIZE], name[32];
+        struct entity entities[UNIVERSE_COUNT];
+        const struct plan_item *a = NULL;
+        snprintf(name, sizeof name, "product %u", change % 20 + 1);
+        for (unsigned u = 0; u < UNIVERSE_COUNT; u++) {
+            const struct plan_item *item = &p.plan->items[place_of(p.plan, change * UNIVERSE_COUNT + u, 0)];
+            a = u ? a : item;
+            assert_int_equal(plan_universe(p.plan, item), u);
+            assert_int_equal(item->entity, change % 20 * UNIVERSE_COUNT + u);
+            assert_int_equal(item->version, a->version);
+            assert_int_equal(item->changed_us, a->changed_us);
+            assert_int_equal(item->at_us, a->at_us);
+            assert_about(p.plan, item, name);
+            plan_event_id(p.plan, item, ids[u]);
+            plan_entity(p.plan, item, &entities[u]);
+            for (unsigned v = 0; v < u; v++) {
+                assert_string_not_equal(ids[u], ids[v]);
+                assert_string_not_equal(entities[u].uuid, entities[v].uuid);
+                assert_string_not_equal(entities[u].code, entities[v].code);
+            }
+        }
+    }
+    planning_reset(&p);
+}
+
+/* The letters of the universes in the plan's order, A' as a. */
+static void assert_turns(const char *scenario, enum platform_id platform, const char *expected)
+{
+    struct planning p = planning_of(scenario, platform, 1);
+    char turns[512] = "";
+    assert_true(p.plan->count < sizeof turns);
+    for (size_t i = 0; i < p.plan->count; i++)
+        turns[i] = is_event(&p.plan->items[i]) ? "AaB"[plan_universe(p.plan, &p.plan->items[i])] : '|';
+    assert_string_equal(turns, expected);
+    planning_reset(&p);
+}
+
+static void test_universes_take_turns_by_requests(void **state)
+{
+    (void)state;
+#define TURNS(more)                                                                                          \
+    EFFECTS(                                                                                                 \
+        "\"stream\":[{\"event\":\"product.created\",\"entities\":3},{\"event\":\"product.updated\"}]" more)
+    assert_turns(TURNS(""), PLATFORM_EVENTS_API, "AaBAaBAaBAaBAaBAaB");
+    assert_turns(TURNS(",\"pace\":{\"batch\":3}"), PLATFORM_EVENTS_API, "AAAaaaBBBAAAaaaBBB");
+    assert_turns(TURNS(",\"pace\":{\"batch\":3}"), PLATFORM_AEP, "AaBAaBAaBAaBAaBAaB");
+    assert_turns(TURNS(",\"pace\":{\"batch\":10}"), PLATFORM_EVENTS_API, "AAAaaaBBBAAAaaaBBB");
+    assert_turns(TURNS(",\"faults\":[{\"restart\":{\"how\":\"acked\"}}]"), PLATFORM_AEP,
+                 "AaAaAaAaAaAa|BBBBBB");
+    assert_turns(TURNS(",\"pace\":{\"batch\":3,\"rate\":30},\"faults\":[{\"restart\":{\"how\":\"again\","
+                       "\"share\":0.34}}]"),
+                 PLATFORM_EVENTS_API, "AAAaaaAAAaaa|BBBBBBBB");
+}
+
+static void test_a_rate_counts_the_events_of_all_universes(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        EFFECTS("\"stream\":[{\"event\":\"product.created\",\"entities\":100}],\"pace\":{\"rate\":30}"),
+        PLATFORM_AEP, 1);
+    for (size_t i = 0; i < p.plan->count; i++)
+        assert_int_equal(p.plan->items[i].at_us, i / UNIVERSE_COUNT * 100 * MS);
+    planning_reset(&p);
+}
+
+/* Each event with its ids renamed is the same in all universes, to the byte. */
+static void assert_siblings_tell_the_same(const char *scenario, enum platform_id platform)
+{
+    struct planning p = planning_of(scenario, platform, 1);
+    struct idents *idents = idents_new();
+    plan_add_idents(p.plan, idents);
+    struct buf texts[UNIVERSE_COUNT], body;
+    for (unsigned u = 0; u < UNIVERSE_COUNT; u++)
+        buf_init(&texts[u], 1 << 20);
+    buf_init(&body, 1 << 20);
+    for (uint32_t change = 0; change < p.plan->event_count / UNIVERSE_COUNT; change++)
+        for (unsigned u = 0; u < UNIVERSE_COUNT; u++) {
+            const struct plan_item *item = &p.plan->items[place_of(p.plan, change * UNIVERSE_COUNT + u, 0)];
+            buf_clear(&body);
+            buf_clear(&texts[u]);
+            plan_render(p.plan, item, &p.settings, 1769850839000000, &body);
+            idents_rename(idents, buf_span(&body), &texts[u]);
+            char name[64];
+            struct buf about;
+            buf_init(&about, 64);
+            plan_about(p.plan, item, &about);
+            snprintf(name, sizeof name, "<%s>", buf_text(&about));
+            buf_reset(&about);
+            assert_non_null(strstr(buf_text(&texts[u]), name));
+            assert_non_null(strstr(buf_text(&texts[u]), "<event>"));
+            assert_string_equal(buf_text(&texts[u]), buf_text(&texts[UNIVERSE_A]));
+        }
+    for (unsigned u = 0; u < UNIVERSE_COUNT; u++)
+        buf_reset(&texts[u]);
+    buf_reset(&body);
+    idents_free(idents);
+    planning_reset(&p);
+}
+
+static void test_siblings_tell_the_same_at_the_same_time(void **state)
+{
+    (void)state;
+    static const char catalogue[] =
+        EFFECTS("\"stream\":[{\"event\":\"product.updated\",\"entities\":40,\"times\":2,\"catalog\":true,"
+                "\"delta\":true},{\"event\":\"product_model.updated\",\"entities\":9,\"catalog\":true,"
+                "\"delta\":true},{\"event\":\"product.removed\"}],\"pace\":{\"rate\":50,\"batch\":7}");
+    for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++) {
+        assert_siblings_tell_the_same(catalogue, platform);
+        assert_siblings_tell_the_same(EFFECTS("\"stream\":[{\"event\":\"*\",\"entities\":2}]"), platform);
+    }
+}
+
+/* The names of the values that an entity's deltas change, in one line a delta. */
+static void put_changed(const struct planning *p, uint32_t entity, struct buf *out)
+{
+    struct buf body;
+    buf_init(&body, 1 << 20);
+    for (size_t i = 0; i < p->plan->count; i++) {
+        const struct plan_item *item = &p->plan->items[i];
+        if (item->entity != entity || strstr(plan_event_name(p->plan, item), "delta") == NULL)
+            continue;
+        buf_clear(&body);
+        plan_render(p->plan, item, &p->settings, 0, &body);
+        cJSON *json = cJSON_Parse(buf_text(&body));
+        const cJSON *product = cJSON_GetObjectItem(cJSON_GetObjectItem(json, "data"), "product");
+        const cJSON *value, *changes = cJSON_GetObjectItem(product, "changes");
+        cJSON_ArrayForEach(value, cJSON_GetObjectItem(changes, "values"))
+            buf_printf(out, "%s ", value->string);
+        buf_putc(out, '\n');
+        cJSON_Delete(json);
+    }
+    buf_reset(&body);
+}
+
+static void test_in_three_universes_the_newest_delta_tells_all(void **state)
+{
+    (void)state;
+#define DELTAS                                                                                               \
+    "\"stream\":[{\"event\":\"product.updated\",\"entities\":9,\"times\":3,\"catalog\":true,\"delta\":true}" \
+    "]"
+    struct planning steady = planning_of(EFFECTS(DELTAS), PLATFORM_AEP, 1),
+                    changing = planning_of(SCENARIO(DELTAS), PLATFORM_AEP, 1);
+    bool changed = false;
+    for (uint32_t entity = 0; entity < 27; entity++) {
+        struct buf text;
+        buf_init(&text, 1 << 16);
+        put_changed(&steady, entity, &text);
+        size_t len = strcspn(buf_text(&text), "\n") + 1;
+        assert_true(len > 1 && text.len == 3 * len);
+        assert_memory_equal(text.data, text.data + len, len);
+        assert_memory_equal(text.data, text.data + 2 * len, len);
+        buf_clear(&text);
+        put_changed(&changing, entity / UNIVERSE_COUNT, &text);
+        len = strcspn(buf_text(&text), "\n") + 1;
+        changed |= text.len < 2 * len || memcmp(text.data, text.data + len, len) != 0;
+        buf_reset(&text);
+    }
+    assert_true(changed);
+    planning_reset(&steady);
+    planning_reset(&changing);
+}
+
+static void test_entities_are_named_by_what_they_are(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        EFFECTS("\"platforms\":[\"aep\"],\"stream\":[{\"event\":\"product_model.created\",\"entities\":2},"
+                "{\"event\":\"com.akeneo.pim.v1.category.created\"},"
+                "{\"event\":\"com.akeneo.pim.v1.attribute-option.deleted\"}]"),
+        PLATFORM_AEP, 1);
+    assert_about(p.plan, &p.plan->items[0], "model 1");
+    assert_about(p.plan, &p.plan->items[5], "model 2");
+    assert_about(p.plan, &p.plan->items[7], "category 1");
+    assert_about(p.plan, &p.plan->items[11], "attribute_option 1");
+    planning_reset(&p);
+}
+
+/* ---- faults in universe B -------------------------------------------------------------------------- */
+
+static void assert_undisturbed(const struct plan *plan)
+{
+    uint32_t next[UNIVERSE_COUNT] = {0};
+    uint64_t changed_us = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct plan_item *item = &plan->items[i];
+        if (!is_event(item) || plan_universe(plan, item) == UNIVERSE_B)
+            continue;
+        uint32_t *expected = &next[plan_universe(plan, item)];
+        assert_int_equal(item->variant, VARIANT_NONE);
+        assert_int_equal(item->copy, 0);
+        assert_false(item->copied);
+        assert_true(item->event / UNIVERSE_COUNT >= *expected); /* in order; some may be left out */
+        assert_true(item->changed_us + S >= changed_us);
+        changed_us = item->changed_us;
+        *expected = item->event / UNIVERSE_COUNT + 1;
+    }
+}
+
+static void test_faults_strike_their_share_of_universe_b_alone(void **state)
+{
+    (void)state;
+    for (enum fault_kind kind = FAULT_NONE + 1; kind < FAULT_COUNT; kind++)
+        for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++) {
+            char text[1024];
+            snprintf(
+                text, sizeof text,
+                EFFECTS("\"stream\":[{\"event\":\"product.created\",\"entities\":20},"
+                        "{\"event\":\"product.updated\",\"times\":4}],\"pace\":{\"rate\":100,\"batch\":5},"
+                        "\"faults\":[{\"%s\":{\"share\":0.5}}]"),
+                fault_get(kind)->name);
+            struct planning p = planning_of(text, platform, 1);
+            unsigned struck = p.plan->dropped && kind == FAULT_DROP ? p.plan->dropped / UNIVERSE_COUNT : 0;
+            for (size_t i = 0; i < p.plan->count; i++)
+                struck += p.plan->items[i].variant != VARIANT_NONE &&
+                          p.plan->items[i].variant != VARIANT_DUPLICATE_APART;
+            if (kind == FAULT_DUPLICATE)
+                struck += count_variant(p.plan, VARIANT_DUPLICATE_APART);
+            assert_undisturbed(p.plan);
+            assert_strictly_ordered(p.plan);
+            if (struck < (kind == FAULT_BURST || kind == FAULT_REORDER ? 40 : 50) || struck > 51)
+                fail_msg("%s struck %u of B's 100 events", fault_get(kind)->name, struck);
+            planning_reset(&p);
+        }
+}
+
+static void test_reordered_events_change_places_within_universe_b(void **state)
+{
+    (void)state;
+    struct planning p =
+        planning_of(EFFECTS("\"stream\":[{\"event\":\"product.updated\",\"entities\":10,\"times\":10}],"
+                            "\"faults\":[{\"reorder\":{\"share\":0.3,\"window\":4}}]"),
+                    PLATFORM_AEP, 1);
+    for (size_t i = 0; i < p.plan->count; i++) {
+        const struct plan_item *item = &p.plan->items[i];
+        uint32_t turn = (uint32_t)i / UNIVERSE_COUNT, change = item->event / UNIVERSE_COUNT;
+        assert_int_equal(plan_universe(p.plan, item), i % UNIVERSE_COUNT);
+        assert_true(turn + 3 >= change && turn <= change + 3);
+        assert_true((turn == change) == (item->variant == VARIANT_NONE));
+    }
+    assert_in_range(count_variant(p.plan, VARIANT_REORDER_SWAP), 25, 31);
+    planning_reset(&p);
+}
+
+/* How many changes of the 120 are in A, in A' and in B. The two undisturbed ones must have the same. */
+static void assert_left(const char *fault, unsigned in_a, unsigned in_b)
+{
+    char text[1024];
+    snprintf(text, sizeof text, LIVES(",\"faults\":[%s]"), fault);
+    struct planning p = planning_of(text, PLATFORM_AEP, 1);
+    unsigned counts[UNIVERSE_COUNT] = {0};
+    for (uint32_t change = 0; change < 120; change++) {
+        bool there[UNIVERSE_COUNT];
+        for (unsigned u = 0; u < UNIVERSE_COUNT; u++) {
+            there[u] = place_of(p.plan, change * UNIVERSE_COUNT + u, 0) < p.plan->count;
+            counts[u] += there[u];
+        }
+        assert_int_equal(there[UNIVERSE_A], there[UNIVERSE_A2]);
+        if (there[UNIVERSE_B]) {
+            const struct plan_item *b = &p.plan->items[place_of(p.plan, change * 3 + UNIVERSE_B, 0)];
+            assert_int_equal(there[UNIVERSE_A], b->variant == VARIANT_NONE);
+        }
+    }
+    assert_int_equal(counts[UNIVERSE_A], in_a);
+    assert_int_equal(counts[UNIVERSE_B], in_b);
+    assert_int_equal(p.plan->dropped, 2 * (120 - in_a) + 120 - in_b);
+    assert_undisturbed(p.plan);
+    planning_reset(&p);
+}
+
+static void test_what_takes_no_effect_in_b_does_not_happen_in_a(void **state)
+{
+    (void)state;
+    assert_left("{\"forge\":{\"share\":0.25,\"how\":[\"random\",\"missing\",\"upper-case\"]}}", 90, 120);
+    assert_left("{\"malform\":{\"share\":0.5,\"how\":[\"cut\",\"deep\",\"unknown-type\"]}}", 60, 120);
+    assert_left("{\"drop\":{\"share\":0.25}}", 90, 90);
+    assert_left("{\"forge\":{\"share\":0.5,\"how\":\"tampered\"}}", 120,
+                120); /* the honest one takes effect */
+    assert_left("{\"duplicate\":{\"share\":0.5}},{\"overlap\":{}}", 120, 120);
+}
+
+static void test_restarts_come_after_a_and_were_looked_at(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        LIVES(",\"faults\":[{\"restart\":{\"share\":0.1}},{\"delay\":{\"share\":0.2}}]"), PLATFORM_AEP, 1);
+    size_t snapshot = 0;
+    while (p.plan->items[snapshot].source != PLAN_SNAPSHOT)
+        snapshot++;
+    assert_int_equal(snapshot, 2 * 120);
+    assert_undisturbed(p.plan);
+    assert_strictly_ordered(p.plan);
+    static const enum fault_variant turns[] = {VARIANT_RESTART_ACKED, VARIANT_RESTART_AGAIN,
+                                               VARIANT_RESTART_IN_FLIGHT};
+    unsigned struck = 0;
+    for (size_t i = 0; i < p.plan->count; i++) {
+        const struct plan_item *item = &p.plan->items[i];
+        if (i == snapshot)
+            continue;
+        assert_int_equal(plan_universe(p.plan, item) == UNIVERSE_B, i > snapshot);
+        assert_true(i < snapshot || item->at_us >= p.plan->items[snapshot].at_us);
+        if (variant_get(item->variant)->fault != FAULT_RESTART)
+            continue;
+        size_t again = place_of(p.plan, item->event, 1);
+        assert_int_equal(item->variant, turns[struck++ % 3]);
+        assert_int_equal(again < p.plan->count, item->variant != VARIANT_RESTART_ACKED);
+        if (again < p.plan->count) {
+            assert_true(again > i);
+            assert_int_equal(p.plan->items[again].at_us, item->at_us + 5 * MS + 50 * MS);
+            assert_int_equal(p.plan->items[again].variant, VARIANT_DUPLICATE_APART);
+        }
+    }
+    assert_int_equal(struck, 12);
+    planning_reset(&p);
+}
+
+static void test_copies_have_their_events_id(void **state)
+{
+    (void)state;
+    for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++) {
+        struct planning p = planning_of(LIVES(",\"faults\":[{\"duplicate\":{}}]"), platform, 1);
+        for (uint32_t event = UNIVERSE_B; event < p.plan->event_count; event += UNIVERSE_COUNT) {
+            char first[UUID_SIZE], again[UUID_SIZE];
+            plan_event_id(p.plan, &p.plan->items[place_of(p.plan, event, 0)], first);
+            plan_event_id(p.plan, &p.plan->items[place_of(p.plan, event, 1)], again);
+            assert_string_equal(first, again);
+        }
+        planning_reset(&p);
+    }
+}
+
+static unsigned count_mentions(const struct idents *idents, const char *text)
+{
+    struct mentions mentions = {0};
+    idents_find(idents, span_of(text), &mentions);
+    unsigned count = (unsigned)mentions.count;
+    free(mentions.items);
+    return count;
+}
+
+/* The ids of the same plan without the fault, which are all there are. */
+static void test_idents_know_what_was_dropped_too(void **state)
+{
+    (void)state;
+    struct planning all = planning_of(LIVES(""), PLATFORM_AEP, 1),
+                    none = planning_of(LIVES(",\"faults\":[{\"drop\":{}}]"), PLATFORM_AEP, 1);
+    struct idents *idents = idents_new();
+    assert_int_equal(none.plan->count, 0);
+    plan_add_idents(none.plan, idents);
+    for (size_t i = 0; i < all.plan->count; i++) {
+        char text[256], id[UUID_SIZE];
+        struct entity entity;
+        plan_entity(all.plan, &all.plan->items[i], &entity);
+        plan_event_id(all.plan, &all.plan->items[i], id);
+        snprintf(text, sizeof text, "%s %s %s", entity.uuid, entity.code, id);
+        assert_int_equal(count_mentions(idents, text), 3);
+    }
+    idents_free(idents);
+    planning_reset(&all);
+    planning_reset(&none);
+}
+
+static void test_plan_prints_universes_and_snapshots(void **state)
+{
+    (void)state;
+    struct buf text = printed(EFFECTS("\"stream\":[{\"event\":\"product_model.created\"}],"
+                                      "\"faults\":[{\"restart\":{\"how\":\"acked\"}}]"),
+                              PLATFORM_AEP, 1);
+    static const char *const expected[] = {
+        "\"at_us\":0,\"universe\":\"A\",\"about\":\"model 1\",\"event\":\"product_model.created\",",
+        "\"at_us\":0,\"universe\":\"A'\",\"about\":\"model 1\",\"event\":\"product_model.created\",",
+        "\"at_us\":0,\"check\":\"snapshot\"}",
+        "\"at_us\":0,\"universe\":\"B\",\"about\":\"model 1\",\"event\":\"product_model.created\",",
+        "\"copy\":0,\"fault\":\"restart\",\"variant\":\"acked\"}",
+    };
+    const char *at = buf_text(&text);
+    for (size_t i = 0; i < COUNT_OF(expected); i++) {
+        at = strstr(at, expected[i]);
+        if (!at)
+            fail_msg("%s is not where it should be in %s", expected[i], buf_text(&text));
+        at += strlen(expected[i]);
+    }
+    buf_reset(&text);
+}
+
 /* ---- what is rendered ----------------------------------------------------------------------------- */
 
 static int64_t time_of(const struct plan *plan, const struct plan_item *item, const struct settings *settings,
@@ -851,6 +1465,22 @@ static void test_more_events_than_a_plan_may_hold_are_refused(void **state)
     assert_int_equal(PLAN_EVENTS_MAX, 10000000);
 }
 
+static void test_universes_count_towards_the_events_of_a_plan(void **state)
+{
+    (void)state;
+    assert_refused(EFFECTS("\"stream\":[{\"event\":\"product.updated\",\"entities\":1000000,\"times\":4}]"),
+                   PLATFORM_AEP, "tests/plan: stream[0]: more than 10000000 events");
+}
+
+static void test_a_fault_of_an_event_that_never_happens_is_refused(void **state)
+{
+    (void)state;
+    assert_refused(STRUCK("{\"drop\":{}},{\"delay\":{\"event\":\"product.removed\"}}"), PLATFORM_AEP,
+                   "tests/plan: faults[1]: no step of the stream is \"product.removed\"");
+    assert_refused(STRUCK("{\"delay\":{\"event\":\"product.updatd\"}}"), PLATFORM_AEP,
+                   "tests/plan: faults[0]: no step of the stream is \"product.updatd\"");
+}
+
 static void test_an_event_that_the_platform_lacks_is_refused(void **state)
 {
     (void)state;
@@ -940,9 +1570,33 @@ int main(void)
         cmocka_unit_test(test_delayed_events_come_late),
         cmocka_unit_test(test_bursts_are_held_back_until_the_last_has_happened),
         cmocka_unit_test(test_tampered_copies_come_after_the_honest_request),
+        cmocka_unit_test(test_a_duplicate_together_stands_directly_behind_its_event),
+        cmocka_unit_test(test_an_overlap_is_a_copy_at_the_same_moment),
+        cmocka_unit_test(test_after_a_lost_ack_the_event_comes_again),
+        cmocka_unit_test(test_nothing_comes_together_where_a_request_holds_one_event),
+        cmocka_unit_test(test_a_fault_of_one_event_strikes_its_share_of_these),
+        cmocka_unit_test(test_an_event_of_one_name_changes_places_with_any),
+        cmocka_unit_test(test_a_delta_follows_its_update_a_round_later),
+        cmocka_unit_test(test_the_events_api_has_no_deltas),
+        cmocka_unit_test(test_without_effects_there_is_one_universe),
+        cmocka_unit_test(test_every_change_happens_in_three_universes),
+        cmocka_unit_test(test_universes_take_turns_by_requests),
+        cmocka_unit_test(test_a_rate_counts_the_events_of_all_universes),
+        cmocka_unit_test(test_siblings_tell_the_same_at_the_same_time),
+        cmocka_unit_test(test_in_three_universes_the_newest_delta_tells_all),
+        cmocka_unit_test(test_entities_are_named_by_what_they_are),
+        cmocka_unit_test(test_faults_strike_their_share_of_universe_b_alone),
+        cmocka_unit_test(test_reordered_events_change_places_within_universe_b),
+        cmocka_unit_test(test_what_takes_no_effect_in_b_does_not_happen_in_a),
+        cmocka_unit_test(test_restarts_come_after_a_and_were_looked_at),
+        cmocka_unit_test(test_copies_have_their_events_id),
+        cmocka_unit_test(test_idents_know_what_was_dropped_too),
+        cmocka_unit_test(test_plan_prints_universes_and_snapshots),
         cmocka_unit_test(test_events_tell_when_their_entity_was_changed),
         cmocka_unit_test(test_catalogue_events_take_turns_with_its_items),
         cmocka_unit_test(test_more_events_than_a_plan_may_hold_are_refused),
+        cmocka_unit_test(test_universes_count_towards_the_events_of_a_plan),
+        cmocka_unit_test(test_a_fault_of_an_event_that_never_happens_is_refused),
         cmocka_unit_test(test_an_event_that_the_platform_lacks_is_refused),
         cmocka_unit_test(test_a_catalogue_without_models_makes_no_models),
     };

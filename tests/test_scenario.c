@@ -52,6 +52,7 @@ static struct scenario *parse(const char *text)
 #define STREAM      "\"stream\": [{\"event\": \"product.updated\"}], "
 #define RULES       "\"rules\": [\"ack/deadline\"]}"
 #define WITH(extra) HEAD STREAM extra ", " RULES
+#define EFFECTS     "\"effects\": \"ack/deadline\""
 
 /* ---- reading ------------------------------------------------------------------------------------ */
 
@@ -67,12 +68,13 @@ static void test_scenario_of_the_required_keys_has_the_documented_defaults(void 
     assert_string_equal(s->steps[0].event, "product.updated");
     assert_int_equal(s->steps[0].entities, 0);
     assert_int_equal(s->steps[0].times, 1);
-    assert_false(s->steps[0].catalog || s->steps[0].reachability);
+    assert_false(s->steps[0].catalog || s->steps[0].delta || s->steps[0].reachability);
     assert_true(s->pace.rate == 0 && !s->pace.rate_top);
     assert_int_equal(s->pace.concurrency, 10);
     assert_int_equal(s->pace.batch, 1);
     assert_int_equal(s->fault_count, 0);
     assert_int_equal(s->rule_count, 1);
+    assert_null(s->effects);
     scenario_free(s);
 }
 
@@ -124,6 +126,37 @@ static void test_scenario_reads_every_key(void **state)
     scenario_free(s);
 }
 
+static void test_scenario_reads_what_effects_need(void **state)
+{
+    (void)state;
+    struct scenario *s = parse(
+        HEAD
+        "\"effects\": \"idem/batch\", \"rules\": [\"ack/deadline\", \"idem/batch\"],"
+        "\"stream\": [{\"event\": \"product_model.updated\", \"delta\": true}],"
+        "\"pace\": {\"batch\": 2},"
+        "\"faults\": [{\"duplicate\": {\"event\": \"product.created\", \"how\": [\"together\", "
+        "\"apart\"]}}, {\"overlap\": {\"event\": \"./mine.json\"}}, {\"lost-ack\": {\"after\": \"3ms\"}},"
+        " {\"restart\": {\"how\": \"again\", \"after\": \"1ms..2ms\"}}, {\"restart\": {}}]}");
+    assert_string_equal(s->effects, "idem/batch");
+    assert_true(s->steps[0].delta);
+    const struct fault_spec *f = s->faults;
+    assert_int_equal(s->fault_count, 5);
+    assert_string_equal(f[0].event, "product.created");
+    assert_int_equal(f[0].how_count, 2);
+    assert_int_equal(f[0].hows[0], VARIANT_DUPLICATE_TOGETHER);
+    assert_int_equal(f[0].hows[1], VARIANT_DUPLICATE_APART);
+    assert_string_equal(f[1].event, "./mine.json");
+    assert_int_equal(f[2].after_min_us, 3000);
+    assert_int_equal(f[2].after_max_us, 3000);
+    assert_null(f[2].event);
+    assert_int_equal(f[3].how_count, 1);
+    assert_int_equal(f[3].hows[0], VARIANT_RESTART_AGAIN);
+    assert_int_equal(f[3].after_max_us, 2000);
+    assert_int_equal(f[4].how_count, 3);
+    assert_int_equal(f[4].after_max_us, 5000);
+    scenario_free(s);
+}
+
 static void test_scenario_rate_top_is_no_number(void **state)
 {
     (void)state;
@@ -133,18 +166,19 @@ static void test_scenario_rate_top_is_no_number(void **state)
     scenario_free(s);
 }
 
-/* plan and message rely on it: without `how`, every variant in turn, whatever the fault. */
+/* plan and message rely on it: without `how`, every variant in turn, whatever the fault. But not every
+ * platform can send a duplicate together with the first. */
 static void test_scenario_fault_without_how_uses_all_its_variants(void **state)
 {
     (void)state;
     for (int kind = FAULT_NONE + 1; kind < FAULT_COUNT; kind++) {
         char text[512];
-        snprintf(text, sizeof text, WITH("\"pace\": {\"rate\": 1}, \"faults\": [{\"%s\": {}}]"),
+        snprintf(text, sizeof text, WITH(EFFECTS ", \"pace\": {\"rate\": 1}, \"faults\": [{\"%s\": {}}]"),
                  fault_get((enum fault_kind)kind)->name);
         struct scenario *s = parse(text);
         size_t expected = 0;
         for (int v = VARIANT_NONE + 1; v < VARIANT_COUNT; v++)
-            if ((int)variant_get((enum fault_variant)v)->fault == kind)
+            if ((int)variant_get((enum fault_variant)v)->fault == kind && v != VARIANT_DUPLICATE_TOGETHER)
                 assert_int_equal(s->faults[0].hows[expected++], v);
         assert_int_equal(s->faults[0].kind, kind);
         assert_int_equal(s->faults[0].how_count, expected);
@@ -238,6 +272,35 @@ static void test_scenario_refusals_name_file_path_and_reason(void **state)
         {HEAD STREAM "\"rules\": [\"ack/dedline\"]}",
          "rules[0]: \"ack/dedline\" is not a rule; did you mean \"ack/deadline\"?"},
         {HEAD STREAM "\"rules\": [\"ack/load\", \"ack/load\"]}", "rules[1]: \"ack/load\" comes twice"},
+        {WITH("\"effects\": \"idem/stat\""),
+         "x.json: effects: \"idem/stat\" is not a rule; did you mean \"idem/state\"?"},
+        {WITH("\"effects\": \"idem/state\""),
+         "x.json: effects: \"idem/state\" is not among this scenario's \"rules\""},
+        {WITH("\"effects\": true"), "x.json: effects: expected a string, found true or false"},
+        {HEAD EFFECTS ", \"stream\": [{\"event\": \"x\"}, {\"check\": \"reachability\"}], " RULES,
+         "x.json: stream[1]: a check has no effects"},
+        {HEAD "\"stream\": [{\"event\": \"product.updated\", \"delta\": 1}], " RULES,
+         "stream[0].delta: expected"},
+        {HEAD "\"stream\": [{\"event\": \"product.created\", \"delta\": true}], " RULES,
+         "stream[0].delta: only product.updated and product_model.updated are followed by a delta"},
+        {HEAD "\"stream\": [{\"event\": \"*\", \"delta\": true}], " RULES,
+         "stream[0].delta: only product.updated"},
+        {HEAD "\"stream\": [{\"event\": \"mine.json\", \"delta\": true}], " RULES,
+         "stream[0].delta: only product.updated"},
+        {HEAD "\"platforms\": [\"aep\"], \"stream\": [{\"event\": "
+              "\"com.akeneo.pim.v1.product.updated.delta\", \"delta\": true}], " RULES,
+         "stream[0].delta: only product.updated"},
+        {WITH("\"faults\": [{\"drop\": {\"event\": \"com.akeneo.pim.v1.family.created\"}}]"),
+         "faults[0].drop.event: events-api has no event \"com.akeneo.pim.v1.family.created\""},
+        {WITH("\"faults\": [{\"drop\": {\"event\": \"\"}}]"), "faults[0].drop.event: this is empty"},
+        {WITH("\"faults\": [{\"restart\": {}}]"),
+         "faults[0]: a restart is judged by the state that it leaves: \"effects\" is missing"},
+        {WITH("\"faults\": [{\"duplicate\": {\"how\": [\"apart\", \"together\"]}}]"),
+         "faults[0]: duplicates come together in one request: \"pace\" needs a \"batch\""},
+        {WITH("\"faults\": [{\"duplicate\": {\"how\": \"copy\"}}]"),
+         "faults[0].duplicate.how: \"copy\" is not"},
+        {WITH("\"faults\": [{\"overlap\": {\"after\": \"1s\"}}]"),
+         "faults[0].overlap: \"after\" is not a known key"},
         {"[]", "x.json: expected an object, found an array"},
         {"", "x.json:"},
         {HEAD STREAM "\"rules\": [\"ack/deadline\"]", "x.json:"},
@@ -449,7 +512,7 @@ static void test_shipped_scenarios_use_every_variant_and_judge_it(void **state)
         for (size_t f = 0; f < s->fault_count; f++)
             for (size_t h = 0; h < s->faults[f].how_count; h++) {
                 enum fault_variant v = s->faults[f].hows[h];
-                bool judged = variant_get(v)->expect == EXPECT_ANY;
+                bool judged = variant_get(v)->expect == EXPECT_ANY || s->effects;
                 for (size_t k = 0; k < s->rule_count; k++) /* ack/load judges its own bursts */
                     judged |= strcmp(s->rules[k], variant_get(v)->rule) == 0 ||
                               strcmp(s->rules[k], "ack/load") == 0;
@@ -463,7 +526,8 @@ static void test_shipped_scenarios_use_every_variant_and_judge_it(void **state)
             fail_msg("no scenario uses \"%s\"", variant_get((enum fault_variant)v)->name);
 }
 
-/* A refusal counts only if the same request without the fault is accepted in the same scenario. */
+/* A refusal counts only if the same request without the fault is accepted in the same scenario. Where effects
+ * are judged, two universes are undisturbed. */
 static void test_shipped_faults_leave_undisturbed_deliveries_as_control(void **state)
 {
     const struct shipped *shipped = *state;
@@ -472,7 +536,7 @@ static void test_shipped_faults_leave_undisturbed_deliveries_as_control(void **s
         double share = 0;
         for (size_t f = 0; f < s->fault_count; f++)
             share += s->faults[f].kind == FAULT_BURST ? 0 : s->faults[f].share;
-        if (share > 0.6)
+        if (share > 0.6 && !s->effects)
             fail_msg("%s: only %.0f %% are left undisturbed", s->name, 100 * (1 - share));
     }
 }
@@ -577,16 +641,18 @@ static void test_schema_defaults_are_the_parsers(void **state)
             struct span value = json_raw(schema, json_get(schema, key, "default"));
             if (span_equals(word, "share"))
                 value = json_raw(schema, at(schema, "/$defs/share/default"));
-            else if (span_equals(word, "how"))
-                continue;
+            else if (span_equals(word, "how") || span_equals(word, "event"))
+                value.len = 0;
             size_t len = strlen(members);
-            snprintf(members + len, sizeof members - len, "%s\"%.*s\": %.*s", len ? ", " : "", (int)word.len,
-                     word.data, (int)value.len, value.data);
+            if (value.len)
+                snprintf(members + len, sizeof members - len, "%s\"%.*s\": %.*s", len ? ", " : "",
+                         (int)word.len, word.data, (int)value.len, value.data);
             buf_reset(&scratch);
         }
-        snprintf(bare, sizeof bare, WITH("\"pace\": {\"rate\": 1}, \"faults\": [{\"%s\": {}}]"), name);
-        snprintf(text, sizeof text, WITH("\"pace\": {\"rate\": 1}, \"faults\": [{\"%s\": {%s}}]"), name,
-                 members);
+        snprintf(bare, sizeof bare, WITH(EFFECTS ", \"pace\": {\"rate\": 1}, \"faults\": [{\"%s\": {}}]"),
+                 name);
+        snprintf(text, sizeof text, WITH(EFFECTS ", \"pace\": {\"rate\": 1}, \"faults\": [{\"%s\": {%s}}]"),
+                 name, members);
         struct scenario *a = parse(bare), *b = parse(text);
         if (memcmp(&a->faults[0], &b->faults[0], sizeof a->faults[0]) != 0)
             fail_msg("%s: {%s} is not the default", name, members);
@@ -649,6 +715,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scenario_of_the_required_keys_has_the_documented_defaults),
         cmocka_unit_test(test_scenario_reads_every_key),
+        cmocka_unit_test(test_scenario_reads_what_effects_need),
         cmocka_unit_test(test_scenario_rate_top_is_no_number),
         cmocka_unit_test(test_scenario_fault_without_how_uses_all_its_variants),
         cmocka_unit_test(test_scenario_is_named_after_its_file),

@@ -62,6 +62,11 @@ def fault(name, **members):
     return scenario(pace={"rate": 10}, faults=[{name: members}])
 
 
+def effects(*faults, **changes):
+    made = scenario(rules=["ack/deadline", "idem/state"], effects="idem/state", **changes)
+    return made | ({"faults": list(faults)} if faults else {})
+
+
 BAD = {
     "not an object": [],
     "an unknown key": scenario(faluts=[]),
@@ -121,7 +126,34 @@ BAD = {
     "a share under 0": fault("drop", share=-0.1),
     "a key of another fault": fault("drop", after="1s"),
     "over on a delay": fault("delay", over="1s"),
-    "how on a duplicate": fault("duplicate", how="copy"),
+    "an unknown way to duplicate": fault("duplicate", how="copy"),
+    "how on an overlap": effects({"overlap": {"how": "copy"}}),
+    "after on an overlap": effects({"overlap": {"after": "1ms"}}),
+    "over on a lost ack": fault("lost-ack", over="1ms"),
+    "together without a batch": fault("duplicate", how="together"),
+    "together in a batch of one": scenario(
+        pace={"batch": 1}, faults=[{"duplicate": {"how": ["apart", "together"]}}]
+    ),
+    "a restart without effects": fault("restart"),
+    "an unknown way to restart": effects({"restart": {"how": "gently"}}),
+    "a way to restart twice": effects({"restart": {"how": ["again", "again"]}}),
+    "effects that are no rule": scenario(effects="idem/stat"),
+    "effects that are true": scenario(effects=True),
+    "effects of a check": effects(stream=[{"event": "product.updated"}, {"check": "reachability"}]),
+    "a delta of a creation": stream({"event": "product.created", "delta": True}),
+    "a delta of a delta": stream(
+        {"event": "com.akeneo.pim.v1.product.updated.delta", "delta": True}, platforms=["aep"]
+    ),
+    "a delta of everything": stream({"event": "*", "delta": True}),
+    "a delta of a fixture": stream({"event": "mine.json", "delta": True}),
+    "delta as a word": stream({"event": "product.updated", "delta": "yes"}),
+    "a check with a delta": stream({"check": "reachability", "delta": True}),
+    "a fault's event without a name": fault("drop", event=""),
+    "a fault's event that is a list": fault("drop", event=["product.updated"]),
+    "a fault of a type that one platform lacks": fault("drop", event="com.akeneo.pim.v1.family.created"),
+    "a fault of a delta on the Events API": scenario(
+        platforms=["events-api", "aep"], faults=[{"delay": {"event": "com.akeneo.pim.v1.product.updated.delta"}}]
+    ),
     "a duration in words": fault("delay", after="5 minutes"),
     "half a duration": fault("delay", after="1.5s"),
     "a range without an end": fault("delay", after="1s.."),
@@ -159,6 +191,25 @@ GOOD = {
     "a range of nothing": fault("delay", after="0..0ms"),
     "a burst at the top": scenario(pace={"rate": "top"}, faults=[{"burst": {"share": 0.01, "window": 2}}]),
     "sixteen faults": scenario(faults=[{"drop": {"share": 0.01}}] * 16),
+    "effects": effects(),
+    "effects of every restart": effects({"restart": {"share": 0.1, "after": "0ms", "how": ["in-flight", "acked"]}}),
+    "effects with what is new": effects(
+        {"overlap": {"event": "product.updated"}}, {"lost-ack": {"share": 0.5, "after": "1ms..2ms"}},
+        {"restart": {}}, {"duplicate": {"how": "apart"}},
+    ),
+    "lost acks without effects": fault("lost-ack"),
+    "together in a batch": scenario(pace={"batch": 2}, faults=[{"duplicate": {"how": ["together"]}}]),
+    "together beside apart": scenario(
+        pace={"batch": 10, "rate": 5}, faults=[{"duplicate": {}}, {"duplicate": {"how": "together"}}]
+    ),
+    "a delta": stream({"event": "product.updated", "delta": True, "catalog": True}),
+    "a delta by AEP's name": stream({"event": "com.akeneo.pim.v1.product-model.updated", "delta": True}),
+    "no delta of a creation": stream({"event": "product.created", "delta": False}),
+    "a fault of one event": fault("delay", event="product.updated"),
+    "a fault of AEP's own": stream(
+        {"event": "product.updated", "delta": True}, platforms=["aep"],
+        faults=[{"delay": {"event": "com.akeneo.pim.v1.product.updated.delta"}}],
+    ),
     "all ways but one": fault("forge", how=SCHEMA["$defs"]["forge-how"]["enum"][1:]),
 }
 
@@ -211,6 +262,9 @@ def test_what_a_schema_cannot_say_the_program_refuses(tmp_path):
         json.dumps(fault("delay", after="2s..1s")),
         json.dumps(fault("delay", after="25h")),
         json.dumps(stream({"event": "product.updatd"})),
+        json.dumps(fault("drop", event="product.updatd")),
+        json.dumps(fault("drop", event="product.created")),
+        json.dumps(scenario(effects="idem/state")),
         json.dumps(BASE)[:-1],
     ):
         path.write_text(text)
