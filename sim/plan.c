@@ -270,16 +270,13 @@ static void add_copy(struct fault_pass *f, size_t at, uint64_t after_us, enum fa
     original->copied = true;
 }
 
-/* An event and its copy can come together only where a request has room for two; the fault is both of them.
- */
+/* An event and its copy can come together only where a request has room for two. */
 static void strike_duplicate(struct fault_pass *f, size_t at)
 {
-    if (next_how(f) == VARIANT_DUPLICATE_APART) {
+    if (next_how(f) == VARIANT_DUPLICATE_APART)
         add_copy(f, at, draw_after_us(f), VARIANT_DUPLICATE_APART);
-    } else if (f->plan->batch > 1) {
-        mark(f, &f->plan->items[at], VARIANT_DUPLICATE_TOGETHER);
+    else if (f->plan->batch > 1)
         add_copy(f, at, 0, VARIANT_DUPLICATE_TOGETHER);
-    }
 }
 
 static void strike_overlap(struct fault_pass *f, size_t at)

@@ -474,10 +474,10 @@ static bool read_effects(struct parser *p, uint32_t node, const struct member *m
     (void)m;
     char *id = NULL, **rule;
     bool ok = read_rule_id(p, node, &id, &rule, err);
-    if (ok && !rule)
-        ok = json_error(&p->doc, node, err, "\"%s\" is not among this scenario's \"rules\"", id);
-    if (ok)
+    if (ok && rule)
         *(const char **)field = *rule;
+    else if (ok)
+        ok = json_error(&p->doc, node, err, "\"%s\" is not among this scenario's \"rules\"", id);
     free(id);
     return ok && refuse_checks(p, err);
 }

@@ -61,7 +61,8 @@ int main(void)
     struct err err;
     struct data *data = NULL;
     struct catalog *php = NULL, *plain = NULL;
-    bool ok = data_open(&data, NULL, &err) && catalog_load(&php, data, profile_events_api.style, false, &err) &&
+    bool ok = data_open(&data, NULL, &err) &&
+              catalog_load(&php, data, profile_events_api.style, false, &err) &&
               catalog_load(&plain, data, profile_aep.style, false, &err);
     fputs("{", stdout);
     ok = ok && measure(data, "AEP product.updated", "product.updated", PLATFORM_AEP, NULL, &err);
