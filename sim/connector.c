@@ -27,7 +27,7 @@
 #define MAC_BYTES              32
 #define SECRETS_MAX            3
 #define CACHED_SIGNATURES      4096    /* BUG_SIG_CACHED */
-#define QUIET_US               100000  /* has_time() */
+#define QUIET_US               50000   /* has_time() */
 #define BUSY_US                2000000 /* has_time() */
 
 enum sender { EVENTS_API, AEP };
@@ -46,7 +46,7 @@ struct connector {
     unsigned char (*cached)[MAC_BYTES];
     size_t cached_count;
     struct delivery *put_off;
-    uint64_t heard_us, busy_since_us;
+    uint64_t active_us, busy_since_us; /* has_time() */
 };
 
 /* A request's events. What they consist of belongs to `root`. */
@@ -530,9 +530,9 @@ static const uint64_t put_off_us[BUG_END] = {
 static bool has_time(struct connector *connector)
 {
     uint64_t now_us = clock_mono_us();
-    if (now_us > connector->heard_us + QUIET_US)
+    if (now_us > connector->active_us + QUIET_US)
         connector->busy_since_us = now_us;
-    connector->heard_us = now_us;
+    connector->active_us = now_us;
     return now_us < connector->busy_since_us + BUSY_US;
 }
 
@@ -542,6 +542,7 @@ static void go_on(void *arg)
     struct connector *connector = delivery->connector;
     struct reply reply;
     struct err err;
+    connector->active_us = clock_mono_us();
     if (connector->bug != BUG_ABANDONED || !httpd_abandoned(delivery->request))
         reply = store(delivery);
     else if (inbox_look_up(connector->inbox, delivery->events, delivery->count, true, &err))

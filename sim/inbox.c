@@ -16,28 +16,26 @@ static const char schema[] =
     "PRAGMA cache_size = -65536;" /* KiB */
     "CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS inbox (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL,"
-    "    time_us INTEGER NOT NULL, created INTEGER NOT NULL, deleted INTEGER NOT NULL, payload TEXT NOT "
-    "NULL);"
+    "    time_us INTEGER NOT NULL, created INTEGER NOT NULL, deleted INTEGER NOT NULL,"
+    "    payload TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS entities (kind TEXT NOT NULL, key TEXT NOT NULL, time_us INTEGER NOT NULL,"
     "    created INTEGER NOT NULL, deleted INTEGER NOT NULL, payload TEXT NOT NULL, events INTEGER NOT NULL,"
     "    PRIMARY KEY (kind, key));";
 
 #define STORE_AT(time_us)                                                                                    \
-    "INSERT INTO inbox (kind, key, time_us, created, deleted, payload)"                                      \
-    " VALUES (?1, ?2, " time_us ", ?4, ?5, ?6)"
+    ("INSERT INTO inbox (kind, key, time_us, created, deleted, payload)"                                     \
+     " VALUES (?1, ?2, " time_us ", ?4, ?5, ?6)")
 
 /* What one call of inbox_apply takes: the first in the inbox, so that no call takes long. */
 #define FIRST_ROWS "seq < (SELECT min(seq) FROM inbox) + 100"
 
 /* Each event counts; its values are taken if it wins. */
+#define TAKE(column, wins) ", " column " = iif(" wins ", excluded." column ", " column ")"
 #define APPLY_BY(order, wins)                                                                                \
     "INSERT INTO entities (kind, key, time_us, created, deleted, payload, events)"                           \
     " SELECT kind, key, time_us, created, deleted, payload, 1 FROM inbox WHERE " FIRST_ROWS                  \
-    " ORDER BY " order " ON CONFLICT (kind, key) DO UPDATE SET events = events + 1,"                         \
-    "  time_us = iif(" wins ", excluded.time_us, time_us), created = iif(" wins                              \
-    ", excluded.created, created),"                                                                          \
-    "  deleted = iif(" wins ", excluded.deleted, deleted), payload = iif(" wins                              \
-    ", excluded.payload, payload)"
+    " ORDER BY " order " ON CONFLICT (kind, key) DO UPDATE SET events = events + 1" TAKE("time_us", wins)    \
+        TAKE("created", wins) TAKE("deleted", wins) TAKE("payload", wins)
 
 /* The newest wins whenever it comes; of one moment the later one to come, but the dead stay dead. */
 #define NEWER "excluded.time_us > time_us OR (excluded.time_us = time_us AND NOT deleted)"
