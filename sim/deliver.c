@@ -16,7 +16,8 @@
 #include "clock.h"
 #include "limits.h"
 
-#define BODY_PIECES 10 /* of a slow body */
+#define BODY_PIECES   10           /* of a slow body */
+#define RECEIVE_BYTES (256L << 10) /* at a time, of bodies that are kept */
 
 struct request {
     struct deliver *deliver;
@@ -43,6 +44,7 @@ struct deliver {
     CURLM *multi;
     CURLU *url;
     struct deliver_options options;
+    struct buf links; /* of the answer that is handed out */
     struct loop_timer timer;
     bool draining; /* answers are being handed out: what their owners send waits for the next turn */
     struct request *free, *open;
@@ -111,7 +113,8 @@ static void describe(const struct request *r, CURLcode code, char detail[256])
     else if (code == CURLE_OUT_OF_MEMORY) /* curl's word for it */
         snprintf(detail, 256, "a header of the answer was too long");
     else if (code == CURLE_WRITE_ERROR)
-        snprintf(detail, 256, "the answer was longer than %u bytes; the rest was not read", ANSWER_BYTES_MAX);
+        snprintf(detail, 256, "the answer was longer than %zu bytes; the rest was not read",
+                 r->deliver->options.body ? r->deliver->options.body->max : ANSWER_BYTES_MAX);
     else if (code == CURLE_PEER_FAILED_VERIFICATION)
         snprintf(detail, 256, "%.180s; --cacert FILE trusts its CA, -k trusts any certificate", words);
     else if (code != CURLE_OK)
@@ -139,12 +142,24 @@ static void measure(struct request *r)
     }
 }
 
+static void keep_links(struct request *r)
+{
+    struct buf *links = &r->deliver->links;
+    struct curl_header *header;
+    buf_clear(links);
+    for (size_t i = 0; curl_easy_header(r->easy, "Link", i, CURLH_HEADER, -1, &header) == CURLHE_OK; i++)
+        buf_printf(links, "%s%s", i ? ", " : "", header->value);
+    r->answer.links = buf_span(links);
+}
+
 /* Take the request off the wire, give it back to the pool, and tell its owner. */
 static void end(struct request *r, enum outcome outcome)
 {
     struct deliver *d = r->deliver;
     r->answer.outcome = outcome;
     measure(r);
+    if (d->options.body)
+        keep_links(r);
     loop_timer_stop(d->loop, &r->deadline);
     loop_timer_stop(d->loop, &r->wire_timer);
     curl_multi_remove_handle(d->multi, r->easy);
@@ -276,6 +291,10 @@ static size_t take_answer(char *bytes, size_t size, size_t count, void *arg)
     size_t len = size * count, room = ANSWER_EXCERPT_BYTES - a->excerpt_bytes;
     memcpy(a->excerpt + a->excerpt_bytes, bytes, len < room ? len : room);
     a->excerpt_bytes += len < room ? len : room;
+    if (r->deliver->options.body) {
+        buf_put(r->deliver->options.body, bytes, len);
+        return buf_ok(r->deliver->options.body) ? len : 0;
+    }
     r->answer_bytes += len;
     return r->answer_bytes > ANSWER_BYTES_MAX ? 0 : len;
 }
@@ -348,6 +367,8 @@ static struct request *request_new(struct deliver *d)
     curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
     curl_easy_setopt(r->easy, CURLOPT_SSL_VERIFYPEER, o->insecure ? 0L : 1L);
     curl_easy_setopt(r->easy, CURLOPT_SSL_VERIFYHOST, o->insecure ? 0L : 2L);
+    if (o->body)
+        curl_easy_setopt(r->easy, CURLOPT_BUFFERSIZE, RECEIVE_BYTES);
     if (o->cacert)
         curl_easy_setopt(r->easy, CURLOPT_CAINFO, o->cacert);
     if (o->cacert || curl_version_info(CURLVERSION_NOW)->cainfo)
@@ -394,6 +415,10 @@ static void set_body(struct request *r, const struct message *message)
 {
     if (strcmp(message->method, "HEAD") == 0) {
         curl_easy_setopt(r->easy, CURLOPT_NOBODY, 1L);
+        return;
+    }
+    if (strcmp(message->method, "GET") == 0) {
+        curl_easy_setopt(r->easy, CURLOPT_HTTPGET, 1L);
         return;
     }
     bool slow = r->wire.over_us > 0;
@@ -484,6 +509,60 @@ static bool check_url(CURLU *parsed, const struct deliver_options *options, stru
     return ok;
 }
 
+static bool is_same_part(CURLU *a, CURLU *b, CURLUPart part)
+{
+    char *x = NULL, *y = NULL;
+    curl_url_get(a, part, &x, CURLU_DEFAULT_PORT);
+    curl_url_get(b, part, &y, CURLU_DEFAULT_PORT);
+    bool same =
+        x && y && (strcasecmp(x, y) == 0 || (part == CURLUPART_HOST && is_loopback(x) && is_loopback(y)));
+    curl_free(x);
+    curl_free(y);
+    return same;
+}
+
+/* A link rarely repeats the user and password that the first URL had. */
+static void keep_part(CURLU *to, CURLU *from, CURLUPart part)
+{
+    char *there = NULL, *here = NULL;
+    curl_url_get(to, part, &there, 0);
+    if (!there && curl_url_get(from, part, &here, 0) == CURLUE_OK)
+        curl_url_set(to, part, here, 0);
+    curl_free(there);
+    curl_free(here);
+}
+
+/* libcurl reads d->url when a request starts: it may change between two. */
+static void turn_to(struct deliver *d, CURLU *next, struct buf *url)
+{
+    char *text = NULL, *secret = NULL;
+    curl_url_set(next, CURLUPART_FRAGMENT, NULL, 0);
+    curl_url_get(next, CURLUPART_URL, &text, 0);
+    buf_puts(url, text);
+    keep_part(next, d->url, CURLUPART_USER);
+    keep_part(next, d->url, CURLUPART_PASSWORD);
+    curl_url_get(next, CURLUPART_URL, &secret, 0);
+    curl_url_set(d->url, CURLUPART_URL, secret, 0);
+    curl_free(text);
+    curl_free(secret);
+}
+
+bool deliver_turn_to(struct deliver *d, const char *reference, struct buf *url, struct err *err)
+{
+    CURLU *next = curl_url_dup(d->url);
+    CURLUcode code = curl_url_set(next, CURLUPART_URL, reference, 0);
+    bool ok = code == CURLUE_OK && is_same_part(next, d->url, CURLUPART_SCHEME) &&
+              is_same_part(next, d->url, CURLUPART_HOST) && is_same_part(next, d->url, CURLUPART_PORT);
+    if (ok)
+        turn_to(d, next, url);
+    else if (code != CURLUE_OK)
+        err_set(err, "\"%.200s\" is not a URL: %s", reference, curl_url_strerror(code));
+    else
+        err_set(err, "\"%.200s\" is on another server", reference);
+    curl_url_cleanup(next);
+    return ok;
+}
+
 bool deliver_check(const struct deliver_options *options, struct err *err)
 {
     CURLU *parsed = curl_url();
@@ -505,6 +584,7 @@ bool deliver_new(struct deliver **deliver, struct loop *loop, const struct deliv
     d->options = *options;
     d->multi = curl_multi_init();
     d->url = curl_url();
+    buf_init(&d->links, ANSWER_BYTES_MAX);
     curl_multi_setopt(d->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
     curl_multi_setopt(d->multi, CURLMOPT_SOCKETDATA, d);
     curl_multi_setopt(d->multi, CURLMOPT_TIMERFUNCTION, set_timer);
@@ -540,6 +620,7 @@ void deliver_free(struct deliver *d)
     }
     curl_multi_cleanup(d->multi);
     curl_url_cleanup(d->url);
+    buf_reset(&d->links);
     loop_timer_stop(d->loop, &d->timer);
     free(d);
     curl_global_cleanup();

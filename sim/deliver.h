@@ -23,6 +23,7 @@ struct answer {
     char location[256];    /* of a redirect */
     char excerpt[512 + 1]; /* the answer's first bytes */
     size_t excerpt_bytes;
+    struct span links; /* the values of its Link headers, comma-separated, where bodies are kept; borrowed */
 };
 
 struct deliver_options {
@@ -31,6 +32,9 @@ struct deliver_options {
     bool insecure; /* -k */
     const char *cacert;
     bool allow_remote;
+    /* Bodies of answers are appended here, whole; one request at a time. A body that does not fit is an
+     * answer with a detail. NULL: only excerpts are kept. */
+    struct buf *body;
 };
 
 struct wire {
@@ -48,6 +52,10 @@ struct deliver;
 bool deliver_new(struct deliver **deliver, struct loop *loop, const struct deliver_options *options,
                  struct err *err) MUST_USE;
 void deliver_free(struct deliver *deliver); /* open requests are dropped, their callers not told */
+/* Later requests go there: a URL, or a reference relative to the one before. It must have the same origin
+ * (all names of this machine are one), and no request be open. The URL that it means is appended to `url`. */
+bool deliver_turn_to(struct deliver *deliver, const char *reference, struct buf *url,
+                     struct err *err) MUST_USE;
 /* Send; the message must live until done is called, always from the loop and never from here. */
 bool deliver_send(struct deliver *deliver, const struct message *message, const struct wire *wire,
                   deliver_done_fn *done, void *arg, struct err *err) MUST_USE;

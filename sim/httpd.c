@@ -167,6 +167,21 @@ const char *httpd_path(const struct httpd_request *request)
     return request->path;
 }
 
+static enum MHD_Result put_argument(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    struct buf *out = arg;
+    buf_printf(out, "%c%s%s%s", strchr(buf_text(out), '?') ? '&' : '?', name, value ? "=" : "",
+               value ? value : "");
+    return MHD_YES;
+}
+
+void httpd_put_target(const struct httpd_request *request, struct buf *out)
+{
+    buf_puts(out, request->path);
+    MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, put_argument, out);
+}
+
 const char *httpd_header(const struct httpd_request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);

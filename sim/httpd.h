@@ -27,6 +27,8 @@ uint16_t httpd_port(const struct httpd *httpd);
 
 const char *httpd_method(const struct httpd_request *request);
 const char *httpd_path(const struct httpd_request *request);
+/* The path and, when there is one, "?" and the query. Decoded. */
+void httpd_put_target(const struct httpd_request *request, struct buf *out);
 const char *httpd_header(const struct httpd_request *request, const char *name); /* NULL if absent */
 struct span httpd_body(const struct httpd_request *request);
 bool httpd_abandoned(const struct httpd_request *request); /* the sender has hung up */

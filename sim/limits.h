@@ -23,8 +23,10 @@
 #define FILE_BYTES_MAX         (64u << 20) /* a scenario, fixture or captured request */
 #define JOURNAL_LINE_BYTES_MAX (32u << 20)
 #define PLAN_EVENTS_MAX        10000000u
-#define IN_FLIGHT_MAX          1000u /* open requests at once */
-#define EVIDENCE_MAX           5     /* pieces of evidence shown for a finding */
+#define IN_FLIGHT_MAX          1000u        /* open requests at once */
+#define EVIDENCE_MAX           5            /* pieces of evidence shown for a finding */
+#define STATE_BYTES_MAX        (256u << 20) /* what one source may show of a connector's state */
+#define STATE_PAGES_MAX        10000u
 #define SECRET_BYTES_MAX       4096
 
 #endif

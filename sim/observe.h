@@ -24,10 +24,12 @@ struct observe_options {
     const char *cacert;
     uint64_t timeout_us; /* for one URL or command */
     uint64_t settle_us;  /* unchanged for so long is settled; 0: see observe_settle */
+    uint64_t give_up_us; /* when it does not settle; 0: after half a minute, or a minute if looks are slow */
 };
 
 struct observe;
-/* What can be wrong with the options is found here. Fails also when the sink's port is taken. */
+/* What can be wrong with the options is found here; their texts must outlive it. Fails also when the sink's
+ * port is taken. */
 bool observe_open(struct observe **observe, struct loop *loop, const struct observe_options *options,
                   struct err *err) MUST_USE;
 void observe_close(struct observe *observe);
@@ -48,7 +50,8 @@ struct observation {
 /* Turn the loop and look, again and again, until the records of these idents have not changed for a while:
  * options.settle_us, or by default a second and twice the connector's lag (the longest that any change came
  * after the call, in this run), and longer while A and A' show nothing in common yet or B differs from them.
- * with_b false: B has not been played yet. Fails only when the loop does. */
+ * with_b false: B has not been played yet; true: this is the scenario's last look, and what the sink has
+ * received is forgotten after it. Fails only when the loop does. */
 bool observe_settle(struct observe *observe, const struct idents *idents, bool with_b,
                     struct observation *observation, struct err *err) MUST_USE;
 void observation_reset(struct observation *observation);

@@ -1,8 +1,8 @@
 /* process: see process.h.
  *
- * Two pipes lead here: the output of the group, and the status pipe, on which the keeper writes how the
- * child ended; it closes when the last of the group has. The keeper adopts the orphans of the group, so
- * it knows. */
+ * Pipes lead here: the output of the group, its standard output apart if that is wanted, and the status pipe,
+ * on which the keeper writes how the child ended; it closes when the last of the group has. The keeper adopts
+ * the orphans of the group, so it knows. */
 #include "process.h"
 
 #include <errno.h>
@@ -23,13 +23,16 @@
 #define STOP_GRACE_US     2000000
 #define STATUS_FD         3 /* in the keeper */
 
+enum { PIPE_OUTPUT, PIPE_STATUS, PIPE_STDOUT, PIPE_COUNT };
+
 struct process {
     struct loop *loop;
-    pid_t keeper;             /* and the group's id */
-    int output_fd, status_fd; /* -1: closed */
-    bool exited, gone;        /* the child; everybody */
-    int status;               /* of waitpid */
+    pid_t keeper;        /* and the group's id */
+    int fds[PIPE_COUNT]; /* our ends; -1: closed */
+    bool exited, gone;   /* the child; everybody */
+    int status;          /* of waitpid */
     struct buf output;
+    struct buf *out; /* all of its standard output, or NULL: that is in `output`, too */
 };
 
 /* ---- in the child and in its keeper -------------------------------------------------------- */
@@ -89,13 +92,13 @@ static _Noreturn void keep(pid_t parent, const char *const *argv, const char *wi
 }
 
 /* Only the pipes go along: a connector must not hold our sockets and files. */
-static _Noreturn void start(pid_t parent, int output_fd, int status_fd, const char *const *argv,
+static _Noreturn void start(pid_t parent, int pipes[PIPE_COUNT][2], const char *const *argv,
                             const char *without)
 {
     dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
-    dup2(output_fd, STDOUT_FILENO);
-    dup2(output_fd, STDERR_FILENO);
-    dup2(status_fd, STATUS_FD);
+    dup2(pipes[pipes[PIPE_STDOUT][1] < 0 ? PIPE_OUTPUT : PIPE_STDOUT][1], STDOUT_FILENO);
+    dup2(pipes[PIPE_OUTPUT][1], STDERR_FILENO);
+    dup2(pipes[PIPE_STATUS][1], STATUS_FD);
     close_range(STATUS_FD + 1, ~0u, 0);
     keep(parent, argv, without);
 }
@@ -126,16 +129,37 @@ static void keep_output(struct process *p, const char *bytes, size_t len)
     buf_put(kept, bytes, len);
 }
 
+/* Read once; false when there is nothing (more) to read. */
+static bool read_some(struct process *p, int which)
+{
+    char chunk[OUTPUT_READ_BYTES];
+    ssize_t got = p->fds[which] < 0 ? 0 : read(p->fds[which], chunk, sizeof chunk);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+        stop_watching(p, &p->fds[which]);
+    if (got <= 0)
+        return false;
+    if (which == PIPE_OUTPUT) {
+        keep_output(p, chunk, (size_t)got);
+    } else {
+        buf_put(p->out, chunk, (size_t)got);
+        if (!buf_ok(p->out))
+            process_kill(p);
+    }
+    return true;
+}
+
 static void on_output(void *arg, int fd, unsigned events)
 {
     (void)events;
     struct process *p = arg;
-    char chunk[OUTPUT_READ_BYTES];
-    ssize_t got = read(fd, chunk, sizeof chunk);
-    if (got > 0)
-        keep_output(p, chunk, (size_t)got);
-    else if (got == 0 || (errno != EAGAIN && errno != EINTR))
-        stop_watching(p, &p->output_fd);
+    read_some(p, fd == p->fds[PIPE_OUTPUT] ? PIPE_OUTPUT : PIPE_STDOUT);
+}
+
+/* The last words of the child are in the pipes; what its own children write has no end. */
+static void read_rest(struct process *p, int which)
+{
+    for (size_t bytes = 0; bytes < OUTPUT_PIPE_BYTES && read_some(p, which); bytes += OUTPUT_READ_BYTES)
+        continue;
 }
 
 static void on_status(void *arg, int fd, unsigned events)
@@ -148,51 +172,84 @@ static void on_status(void *arg, int fd, unsigned events)
         return;
     if (got == (ssize_t)sizeof status) {
         p->status = status;
-        for (size_t read = 0; read < OUTPUT_PIPE_BYTES && p->output_fd >= 0; read += OUTPUT_READ_BYTES)
-            on_output(p, p->output_fd, LOOP_READ); /* its last words are in the pipe */
+        read_rest(p, PIPE_OUTPUT);
+        read_rest(p, PIPE_STDOUT);
     } else {
         p->gone = true;
-        stop_watching(p, &p->status_fd);
+        stop_watching(p, &p->fds[PIPE_STATUS]);
     }
     p->exited = true;
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-bool process_start(struct process **process, struct loop *loop, const char *const *argv, const char *without,
-                   struct err *err)
+static void close_pipes(int pipes[PIPE_COUNT][2], int end)
 {
-    int output[2], status[2];
-    *process = NULL;
-    if (pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
-        return err_env(err, "pipe: %s", strerror(errno));
-    if (pipe2(status, O_CLOEXEC | O_NONBLOCK) < 0) {
-        int why = errno;
-        close(output[0]);
-        close(output[1]);
-        return err_env(err, "pipe: %s", strerror(why));
+    for (int i = 0; i < PIPE_COUNT; i++)
+        if (pipes[i][end] >= 0)
+            close(pipes[i][end]);
+}
+
+/* The child's ends of output block, as programs expect. */
+static bool open_pipes(int pipes[PIPE_COUNT][2], bool with_stdout, struct err *err)
+{
+    for (int i = 0; i < PIPE_COUNT; i++)
+        pipes[i][0] = pipes[i][1] = -1;
+    for (int i = 0; i < (with_stdout ? PIPE_COUNT : PIPE_STDOUT); i++) {
+        if (pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK) < 0) {
+            err_env(err, "pipe: %s", strerror(errno));
+            close_pipes(pipes, 0);
+            close_pipes(pipes, 1);
+            return false;
+        }
+        if (i != PIPE_STATUS) {
+            fcntl(pipes[i][1], F_SETFL, 0);
+            fcntl(pipes[i][1], F_SETPIPE_SZ, OUTPUT_PIPE_BYTES);
+        }
     }
-    fcntl(output[1], F_SETFL, 0); /* the child's end blocks, as programs expect of their output */
-    fcntl(output[1], F_SETPIPE_SZ, OUTPUT_PIPE_BYTES);
+    return true;
+}
+
+static bool launch(struct process **process, struct loop *loop, const char *const *argv, const char *without,
+                   struct buf *out, struct err *err)
+{
+    int pipes[PIPE_COUNT][2];
+    *process = NULL;
+    if (!open_pipes(pipes, out != NULL, err))
+        return false;
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* orphans of a killed keeper are ours to wait for */
     pid_t self = getpid(), keeper = fork();
     if (keeper == 0)
-        start(self, output[1], status[1], argv, without);
+        start(self, pipes, argv, without);
     int why = errno;
-    close(output[1]);
-    close(status[1]);
+    close_pipes(pipes, 1);
     if (keeper < 0) {
-        close(output[0]);
-        close(status[0]);
+        close_pipes(pipes, 0);
         return err_env(err, "fork: %s", strerror(why));
     }
     setpgid(keeper, keeper); /* both sides do it, so that neither has to wait for the other */
     struct process *p = mem_alloc(sizeof *p);
-    *p = (struct process){.loop = loop, .keeper = keeper, .output_fd = output[0], .status_fd = status[0]};
+    *p = (struct process){.loop = loop, .keeper = keeper, .out = out};
     buf_init(&p->output, OUTPUT_KEPT_BYTES);
-    loop_watch(loop, p->output_fd, LOOP_READ, on_output, p);
-    loop_watch(loop, p->status_fd, LOOP_READ, on_status, p);
+    for (int i = 0; i < PIPE_COUNT; i++) {
+        p->fds[i] = pipes[i][0];
+        if (p->fds[i] >= 0)
+            loop_watch(loop, p->fds[i], LOOP_READ, i == PIPE_STATUS ? on_status : on_output, p);
+    }
     *process = p;
     return true;
+}
+
+bool process_start(struct process **process, struct loop *loop, const char *const *argv, const char *without,
+                   struct err *err)
+{
+    return launch(process, loop, argv, without, NULL, err);
+}
+
+bool process_start_for_output(struct process **process, struct loop *loop, const char *command,
+                              struct buf *out, struct err *err)
+{
+    return launch(process, loop, (const char *const[]){"/bin/sh", "-c", command, NULL}, NULL, out, err);
 }
 
 bool process_read_line(struct process *p, uint64_t timeout_us, struct buf *line, struct err *err)
@@ -222,6 +279,11 @@ bool process_exited(const struct process *process)
     return process->exited;
 }
 
+bool process_succeeded(const struct process *process)
+{
+    return process->exited && process->status == 0;
+}
+
 void process_put_end(const struct process *process, struct buf *out)
 {
     if (WIFSIGNALED(process->status))
@@ -236,6 +298,13 @@ struct span process_output(const struct process *process)
     return buf_span(&process->output);
 }
 
+void process_kill(struct process *p)
+{
+    if (!p->exited)
+        p->status = SIGKILL; /* the keeper, who could tell, dies with the others */
+    kill(-p->keeper, SIGKILL);
+}
+
 void process_stop(struct process *p)
 {
     struct err ignored;
@@ -247,9 +316,10 @@ void process_stop(struct process *p)
         if (!loop_turn(p->loop, until_us - clock_mono_us(), &ignored))
             break;
     kill(-p->keeper, SIGKILL);
-    waitpid(p->keeper, NULL, 0);
-    stop_watching(p, &p->output_fd);
-    stop_watching(p, &p->status_fd);
+    while (waitpid(-p->keeper, NULL, 0) > 0 || errno == EINTR)
+        continue; /* the whole group: who comes next may need its ports */
+    for (int i = 0; i < PIPE_COUNT; i++)
+        stop_watching(p, &p->fds[i]);
     buf_reset(&p->output);
     free(p);
 }

@@ -267,6 +267,95 @@ static void test_process_group_ends_with_a_killed_parent(void **state)
     close(told[1]);
 }
 
+static void test_process_kill_ends_the_group_at_once_and_stop_waits_for_it(void **state)
+{
+    (void)state;
+    struct stage s;
+    int ids[2];
+    begin(&s, "trap '' TERM; sleep 1000 & echo $! $$; wait; wait", NULL);
+    assert_int_equal(sscanf(read_line(&s), "%d %d", &ids[0], &ids[1]), 2);
+    uint64_t from_us = clock_mono_us();
+    process_kill(s.process);
+    assert_string_equal(end_of(&s), "was killed by signal 9 (Killed)");
+    assert_false(process_succeeded(s.process));
+    process_stop(s.process);
+    assert_true(clock_mono_us() - from_us < 1000000); /* no grace */
+    assert_int_equal(kill(ids[0], 0), -1);            /* not even a zombie */
+    assert_int_equal(kill(ids[1], 0), -1);
+    const char *const argv[] = {"/bin/sh", "-c", "echo again", NULL};
+    assert_true(process_start(&s.process, s.loop, argv, NULL, &err));
+    assert_string_equal(read_line(&s), "again");
+    finish(&s);
+}
+
+static void test_process_kill_does_not_change_how_the_child_had_ended(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin(&s, "exit 3", NULL);
+    wait_exited(&s);
+    process_kill(s.process);
+    assert_string_equal(end_of(&s), "ended with status 3");
+    finish(&s);
+}
+
+/* ---- for its output ------------------------------------------------------------------------ */
+
+static void begin_for_output(struct stage *s, const char *command, struct buf *out, size_t bytes_max)
+{
+    buf_init(&s->text, 1 << 16);
+    buf_init(out, bytes_max);
+    assert_true(loop_new(&s->loop, &err));
+    assert_true(process_start_for_output(&s->process, s->loop, command, out, &err));
+    wait_exited(s);
+}
+
+static void test_process_keeps_all_standard_output_apart_from_standard_error(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct buf out;
+    begin_for_output(&s, "echo one; echo oops >&2; seq 1 300000; exit 3", &out, 10 << 20);
+    assert_false(process_succeeded(s.process));
+    assert_string_equal(end_of(&s), "ended with status 3");
+    assert_output(&s, "oops\n");
+    assert_int_equal(out.len, 4 + 1988895);
+    assert_memory_equal(out.data + out.len - 14, "299999\n300000\n", 14);
+    finish(&s);
+    buf_reset(&out);
+
+    begin_for_output(&s, "printf 'a\\0b'", &out, 3); /* as long as may be */
+    assert_true(process_succeeded(s.process) && buf_ok(&out));
+    assert_true(span_same(buf_span(&out), (struct span){"a\0b", 3}));
+    finish(&s);
+    buf_reset(&out);
+}
+
+static void test_process_that_floods_is_killed(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct buf out;
+    begin_for_output(&s, "yes", &out, 1 << 20);
+    assert_false(buf_ok(&out) || process_succeeded(s.process));
+    assert_true(out.len <= 1 << 20);
+    finish(&s);
+    buf_reset(&out);
+}
+
+static void test_process_output_is_whole_when_an_orphan_keeps_writing(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct buf out;
+    begin_for_output(&s, "echo state; (while sleep 0.01; do echo more; done) & exit 0", &out, 1 << 20);
+    assert_true(process_succeeded(s.process));
+    assert_memory_equal(out.data, "state\n", 6);
+    process_kill(s.process);
+    finish(&s);
+    buf_reset(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +369,11 @@ int main(void)
         cmocka_unit_test(test_process_environment_is_passed_but_for_a_prefix),
         cmocka_unit_test(test_process_signals_are_not_blocked_in_the_child),
         cmocka_unit_test(test_process_group_ends_with_a_killed_parent),
+        cmocka_unit_test(test_process_kill_ends_the_group_at_once_and_stop_waits_for_it),
+        cmocka_unit_test(test_process_kill_does_not_change_how_the_child_had_ended),
+        cmocka_unit_test(test_process_keeps_all_standard_output_apart_from_standard_error),
+        cmocka_unit_test(test_process_that_floods_is_killed),
+        cmocka_unit_test(test_process_output_is_whole_when_an_orphan_keeps_writing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,355 @@
+/* source: see source.h. */
+#include "source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "clock.h"
+#include "deliver.h"
+#include "intern.h"
+#include "json.h"
+#include "limits.h"
+#include "message.h"
+
+#define TIMEOUT_US     10000000 /* for one URL or command, when the options say nothing */
+#define PAGES_US_MAX   60000000 /* all pages of a URL together */
+#define STATE_MIB_MAX  (STATE_BYTES_MAX >> 20)
+#define NEXT_BYTES_MAX 4096 /* a longer link is none */
+
+struct source {
+    struct loop *loop;
+    const struct observe_options *options;
+    enum source_kind kind;
+    char name[32];
+    uint64_t timeout_us;
+    struct look look;
+
+    /* a URL */
+    const char *url;
+    struct deliver *deliver;
+    struct message message;
+    struct buf links; /* of the last answer */
+    bool answered;
+};
+
+/* ---- failures ------------------------------------------------------------------------------- */
+
+/* What may pass by itself counts once, what took long counts twice, and what will stay counts as often as it
+ * takes to stop. */
+enum weight { PASSING = 1, SLOW = 2, LASTING = LOOK_FAILURES_MAX };
+
+static void fail(struct source *s, enum weight weight, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+static void fail(struct source *s, enum weight weight, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(s->look.failure, sizeof s->look.failure, fmt, args);
+    va_end(args);
+    s->look.failures = weight;
+}
+
+static bool failed(const struct source *s)
+{
+    return *s->look.failure != '\0';
+}
+
+static void end_page(struct source *s)
+{
+    struct look *look = &s->look;
+    look->page_ends = mem_grow(look->page_ends, &look->page_cap, look->page_count, sizeof *look->page_ends);
+    look->page_ends[look->page_count++] = look->bytes.len;
+}
+
+/* ---- the next page -------------------------------------------------------------------------- */
+
+/* Where a JSON page may name the next one: a string. */
+static const char *const next_pointers[] = {
+    "/next",        "/links/next",      "/_links/next/href", /* HAL, and Akeneo's own */
+    "/_links/next", "/links/next/href", "/meta/next",        "/pagination/next",
+    "/paging/next", "/next_page_url", /* Laravel */
+    "/next_url",    "/nextLink",        "/@odata.nextLink",
+};
+
+/* Does the list of words, quoted or not, hold "next"? Parameters are "rel=next; title=…". */
+static bool is_rel_next(struct span params)
+{
+    const char *at = params.data, *end = at + params.len;
+    while (at < end) {
+        at += strspn(at, ";, \t");
+        struct span name = {at, strcspn(at, "=;,")};
+        at += name.len;
+        if (*at != '=')
+            continue;
+        bool quoted = *++at == '"';
+        at += quoted;
+        struct span value = {at, strcspn(at, quoted ? "\"" : ";,")};
+        at += value.len + (quoted && at[value.len]);
+        if (name.len != 3 || strncasecmp(name.data, "rel", 3) != 0)
+            continue;
+        for (size_t i = 0, len; i < value.len; i += len + 1) {
+            len = strcspn(value.data + i, " \";,");
+            if (len == 4 && strncasecmp(value.data + i, "next", 4) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Link: <https://…?page=1>; rel="prev", <https://…?page=3>; rel="next" */
+static void put_next_of_links(const char *links, struct buf *next)
+{
+    for (const char *open = strchr(links, '<'); open; open = strchr(open + 1, '<')) {
+        const char *close = strchr(open, '>');
+        if (!close)
+            return;
+        const char *stop = strchr(close, '<');
+        struct span params = {close + 1, stop ? (size_t)(stop - close - 1) : strlen(close + 1)};
+        if (is_rel_next(params)) {
+            buf_put(next, open + 1, (size_t)(close - open - 1));
+            return;
+        }
+    }
+}
+
+/* A number or a cursor is no link. */
+static bool is_link(struct span text)
+{
+    return text.len && (memchr(text.data, '/', text.len) || memchr(text.data, '?', text.len)) &&
+           !memchr(text.data, ' ', text.len);
+}
+
+static void put_next_of_page(struct span page, struct buf *next)
+{
+    struct json_doc doc = {0};
+    struct buf scratch;
+    struct err err;
+    size_t at = 0;
+    while (at < page.len && strchr(" \t\r\n", page.data[at]) && page.data[at])
+        at++;
+    if (at == page.len || page.data[at] != '{' || !memmem(page.data, page.len, "next", 4) ||
+        !json_parse(&doc, "page", page, JSON_STRICT, &err)) {
+        json_reset(&doc);
+        return;
+    }
+    buf_init(&scratch, STATE_BYTES_MAX);
+    for (size_t i = 0; next->len == 0 && i < COUNT_OF(next_pointers); i++) {
+        struct span link = json_string(&doc, json_pointer(&doc, next_pointers[i]), &scratch);
+        if (is_link(link))
+            buf_put_span(next, link);
+        buf_clear(&scratch);
+    }
+    buf_reset(&scratch);
+    json_reset(&doc);
+}
+
+/* ---- URLs ----------------------------------------------------------------------------------- */
+
+/* Its first line, when it is made for people. */
+static void put_excerpt(const struct answer *a, struct buf *out)
+{
+    size_t len = strcspn(a->excerpt, "\r\n");
+    if (a->excerpt_bytes && *a->excerpt != '<' && len <= a->excerpt_bytes)
+        buf_printf(out, ": %.*s", (int)(len < 100 ? len : 100), a->excerpt);
+}
+
+static void note_status(struct source *s, const struct answer *a)
+{
+    struct buf more;
+    buf_init(&more, 1024);
+    if (*a->location)
+        buf_printf(&more, " and points to %s", a->location);
+    else
+        put_excerpt(a, &more);
+    fail(s, PASSING, "it answered %u%s", a->status, buf_text(&more));
+    buf_reset(&more);
+}
+
+static void on_answer(void *arg, const struct answer *a)
+{
+    struct source *s = arg;
+    s->answered = true;
+    buf_clear(&s->links);
+    buf_put_span(&s->links, a->links);
+    if (a->outcome == OUTCOME_TIMEOUT)
+        fail(s, SLOW, "it did not answer within %.1f s", (double)s->timeout_us / 1e6);
+    else if (a->outcome != OUTCOME_ANSWERED)
+        fail(s, PASSING, "%s%s%s", outcome_sentence(a->outcome), *a->detail ? ": " : "", a->detail);
+    else if (*a->detail)
+        fail(s, LASTING, "it shows more than %u MiB", STATE_MIB_MAX);
+    else if (a->status < 200 || a->status > 299)
+        note_status(s, a);
+}
+
+static bool fetch(struct source *s, struct err *err)
+{
+    s->answered = false;
+    if (!deliver_send(s->deliver, &s->message, &(struct wire){0}, on_answer, s, err))
+        return false;
+    while (!s->answered && !loop_interrupted(s->loop))
+        if (!loop_turn(s->loop, UINT64_MAX, err))
+            return false;
+    if (!s->answered)
+        fail(s, LASTING, "it was interrupted");
+    return true;
+}
+
+/* Turn to a page that was not seen in this look; a failure says why that is not possible. */
+static void turn_to_page(struct source *s, const char *reference, struct interns *seen, uint64_t until_us)
+{
+    struct err err;
+    struct buf url;
+    buf_init(&url, 1 << 20);
+    size_t pages = s->look.page_count;
+    if (!deliver_turn_to(s->deliver, reference, &url, &err)) {
+        fail(s, LASTING, "the next page after page %zu cannot be read: %.300s", pages, err.text);
+    } else if (intern_find(seen, buf_span(&url)) != INTERN_NONE) {
+        fail(s, LASTING, "its pages lead in a circle: page %zu names page %u as the next", pages,
+             intern_find(seen, buf_span(&url)) + 1);
+    } else if (pages == STATE_PAGES_MAX) {
+        fail(s, LASTING, "it has more than %u pages", STATE_PAGES_MAX);
+    } else if (clock_mono_us() > until_us) {
+        fail(s, LASTING, "its pages took longer than %u s: %zu came, %zu bytes", PAGES_US_MAX / 1000000,
+             pages, s->look.bytes.len);
+    }
+    intern(seen, buf_span(&url));
+    buf_reset(&url);
+}
+
+static bool look_at_url(struct source *s, const struct idents *idents, struct err *err)
+{
+    (void)idents;
+    uint64_t until_us = clock_mono_us() + PAGES_US_MAX;
+    struct interns seen = {0};
+    struct buf next;
+    bool ok = true;
+    buf_init(&next, NEXT_BYTES_MAX);
+    buf_puts(&next, s->url);
+    while (ok && next.len && !failed(s)) {
+        size_t start = s->look.bytes.len;
+        turn_to_page(s, buf_text(&next), &seen, until_us);
+        buf_clear(&next);
+        if (failed(s))
+            break;
+        ok = fetch(s, err);
+        end_page(s);
+        put_next_of_links(buf_text(&s->links), &next);
+        if (next.len == 0)
+            put_next_of_page((struct span){s->look.bytes.data + start, s->look.bytes.len - start}, &next);
+    }
+    buf_reset(&next);
+    interns_reset(&seen);
+    return ok;
+}
+
+static void add_header(struct message *message, const char *line)
+{
+    buf_put(&message->lines, line, strlen(line) + 1);
+    message->header_count++;
+}
+
+/* "Name: value", as HTTP has it; our own Accept comes last, unless the user has one. */
+static bool add_headers(struct source *s, const struct observe_options *o, struct err *err)
+{
+    bool accept = false;
+    if (o->header_count >= MESSAGE_HEADERS_MAX)
+        return err_set(err, "more than %d headers for the state's URL", MESSAGE_HEADERS_MAX - 1);
+    for (size_t i = 0; i < o->header_count; i++) {
+        const char *line = o->headers[i];
+        size_t name = strcspn(line, ": \t\r\n");
+        if (name == 0 || line[name] != ':' || line[strcspn(line, "\r\n")])
+            return err_set(err, "\"%s\" is not a header: \"Name: value\"", line);
+        accept = accept || strncasecmp(line, "Accept:", 7) == 0;
+        add_header(&s->message, line);
+    }
+    if (!accept)
+        add_header(&s->message, "Accept: application/json, */*;q=0.5");
+    return true;
+}
+
+static bool open_url(struct source *s, size_t index, struct err *err)
+{
+    const struct observe_options *o = s->options;
+    const struct deliver_options options = {
+        .url = o->urls[index],
+        .deadline_us = s->timeout_us,
+        .insecure = o->insecure,
+        .cacert = o->cacert,
+        .allow_remote = o->allow_remote,
+        .body = &s->look.bytes,
+    };
+    s->url = o->urls[index];
+    message_init(&s->message);
+    s->message.method = "GET";
+    return add_headers(s, o, err) && deliver_check(&options, err) &&
+           deliver_new(&s->deliver, s->loop, &options, err);
+}
+
+/* ---- all kinds ------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    bool (*open)(struct source *source, size_t index, struct err *err);
+    bool (*look)(struct source *source, const struct idents *idents, struct err *err);
+} kinds[SOURCE_KIND_COUNT] = {
+    [SOURCE_URL] = {"state-url", open_url, look_at_url},
+};
+
+bool source_open(struct source **source, struct loop *loop, const struct observe_options *options,
+                 enum source_kind kind, size_t index, struct err *err)
+{
+    struct source *s = mem_alloc(sizeof *s);
+    *s = (struct source){.loop = loop, .options = options, .kind = kind};
+    s->timeout_us = options->timeout_us ? options->timeout_us : TIMEOUT_US;
+    snprintf(s->name, sizeof s->name, kind == SOURCE_SINK ? "%s" : "%s %zu", kinds[kind].name, index + 1);
+    buf_init(&s->look.bytes, STATE_BYTES_MAX);
+    buf_init(&s->links, 1 << 20);
+    *source = s;
+    if (kinds[kind].open(s, index, err))
+        return true;
+    err_wrap(err, "--%s", kinds[kind].name);
+    source_close(s);
+    *source = NULL;
+    return false;
+}
+
+void source_close(struct source *s)
+{
+    if (!s)
+        return;
+    deliver_free(s->deliver);
+    if (s->url)
+        message_reset(&s->message);
+    buf_reset(&s->links);
+    buf_reset(&s->look.bytes);
+    free(s->look.page_ends);
+    free(s);
+}
+
+const char *source_name(const struct source *source)
+{
+    return source->name;
+}
+
+uint16_t source_port(const struct source *source)
+{
+    (void)source;
+    return 0;
+}
+
+bool source_look(struct source *s, const struct idents *idents, struct look **look, struct err *err)
+{
+    s->look.failure[0] = '\0';
+    s->look.failures = 0;
+    s->look.page_count = 0;
+    buf_clear(&s->look.bytes);
+    *look = &s->look;
+    return kinds[s->kind].look(s, idents, err);
+}
+
+void source_rest(struct source *s)
+{
+    buf_reset(&s->look.bytes);
+}
