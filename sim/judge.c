@@ -9,16 +9,19 @@
 #include "limits.h"
 #include "reason.h"
 #include "transcript.h"
+#include "trial.h"
 
 const char *const verdict_names[] = {"pass", "fail", "inconclusive", "not-observed", "not-applicable"};
 const char *const conformance_names[] = {"conforms", "fails", "inconclusive"};
 
 #define REASON_BYTES_MAX 4096
+#define SHOWN_BYTES_MAX  2000 /* of what the connector's state held */
 
 /* The judgement with everything that it borrows. */
 struct owned {
     struct judgement judgement;
     struct transcript transcript;
+    struct trials trials;
     const char **scenario_names;
     char **texts;
     size_t text_count, text_cap;
@@ -144,6 +147,93 @@ static void add_evidence(struct owned *owned, struct finding *f, enum rule_id ru
     }
 }
 
+/* ---- evidence of the connector's state ---------------------------------------------------- */
+
+/* All deliveries of B about the subject, in order; where there are too many, the last. */
+static void add_deliveries(struct owned *owned, const struct exhibit *x, struct difference *d)
+{
+    const struct transcript *t = &owned->transcript;
+    const struct played *p = &t->played[x->trial->scenario];
+    const struct attempt *led[COUNT_OF(d->deliveries)] = {NULL}, *last = NULL;
+    size_t count = 0;
+    struct buf text;
+    buf_init(&text, REASON_BYTES_MAX);
+    for (size_t i = 0; i < p->about_count; i++) {
+        const struct about *about = &t->abouts[p->about_first + i];
+        const struct attempt *a = &t->attempts[about->attempt];
+        if (about->entity != x->subject || a->universe != UNIVERSE_B || a == last)
+            continue;
+        led[count++ % COUNT_OF(led)] = last = a;
+    }
+    d->deliveries_count = count < COUNT_OF(led) ? count : COUNT_OF(led);
+    d->deliveries_before = count - d->deliveries_count;
+    for (size_t i = 0; i < d->deliveries_count; i++) {
+        reason_delivery(t, led[(d->deliveries_before + i) % COUNT_OF(led)], &text);
+        d->deliveries[i] = keep(owned, &text);
+    }
+}
+
+/* A text of the connector's, or of whoever wrote the journal: as much of it as anybody reads. */
+static const char *clip(struct owned *owned, const char *text)
+{
+    struct buf cut;
+    if (strlen(text) <= SHOWN_BYTES_MAX)
+        return text;
+    buf_init(&cut, SHOWN_BYTES_MAX);
+    buf_put(&cut, text, SHOWN_BYTES_MAX);
+    return keep(owned, &cut);
+}
+
+static void add_exhibit(struct owned *owned, struct finding *f, const struct exhibit *x)
+{
+    const struct transcript *t = &owned->transcript;
+    const struct attempt *suspect = exhibit_suspect(t, x);
+    const struct effect *effect = x->effect;
+    struct evidence *e = &f->evidence[f->evidence_count++];
+    struct buf text;
+    buf_init(&text, REASON_BYTES_MAX);
+    e->delivery = suspect ? suspect->delivery : 0;
+    e->event_id = suspect ? suspect->event_id : "";
+    e->request = "no delivery is about it";
+    if (suspect) {
+        reason_request(t, suspect, &text);
+        e->request = keep(owned, &text);
+    }
+    reason_held(effect, effect->expected, &text);
+    e->expected = keep(owned, &text);
+    reason_held(effect, effect->found, &text);
+    e->came = keep(owned, &text);
+    e->difference = (struct difference){
+        .about = clip(owned, effect->about),
+        .place = clip(owned, effect->place),
+        .path = clip(owned, effect->path),
+        .expected = clip(owned, effect->expected),
+        .found = clip(owned, effect->found),
+        .without = effect->record_a,
+        .with = effect->record_b,
+    };
+    add_deliveries(owned, x, &e->difference);
+}
+
+static void add_death(struct owned *owned, struct finding *f, const struct trial *trial)
+{
+    const struct transcript *t = &owned->transcript;
+    const struct played *p = &t->played[trial->scenario];
+    const struct attempt *a = attempt_get(t, p->killed_at);
+    struct evidence *e = &f->evidence[f->evidence_count++];
+    struct buf text;
+    buf_init(&text, REASON_BYTES_MAX);
+    e->delivery = p->killed_at;
+    e->event_id = a ? a->event_id : "";
+    e->request = "the connector was killed";
+    if (a) {
+        reason_request(t, a, &text);
+        e->request = keep(owned, &text);
+    }
+    e->expected = "a connector that answers again after it was started";
+    e->came = p->not_back;
+}
+
 /* ---- findings ----------------------------------------------------------------------------- */
 
 static int by_value(const void *left, const void *right)
@@ -239,24 +329,80 @@ static void judge_headroom(struct owned *owned, struct finding *f)
     f->reason = keep(owned, &text);
 }
 
-static void judge_unseen(struct owned *owned, enum rule_id rule, const struct tally *tally, struct finding *f)
+/* A scenario that would have shown the rule, and was not played; NULL: none. */
+static const struct played *skipped_for(const struct transcript *t, enum rule_id rule)
+{
+    for (size_t i = 0; i < t->played_count; i++)
+        if (t->played[i].skipped && t->played[i].asked[rule])
+            return &t->played[i];
+    return NULL;
+}
+
+static void judge_unseen(struct owned *owned, enum rule_id rule, const struct tally *tally,
+                         const struct charge *charge, struct finding *f)
 {
     const struct transcript *t = &owned->transcript;
+    const struct played *skipped = skipped_for(t, rule);
     uint64_t attempts = 0;
     struct buf text;
+    buf_init(&text, REASON_BYTES_MAX);
     for (size_t i = 0; i < EXCUSE_COUNT; i++)
         attempts += tally->excused[i];
     f->verdict = VERDICT_INCONCLUSIVE;
     if (attempts) {
-        buf_init(&text, REASON_BYTES_MAX);
         reason_unseen(t, tally, &text);
         f->reason = keep(owned, &text);
+    } else if (charge->open_in) {
+        f->scenario = t->played[charge->open_in->scenario].name;
+        reason_open(t, charge->open_in, &text);
+        f->reason = keep(owned, &text);
+    } else if (skipped) {
+        f->verdict = VERDICT_NOT_OBSERVED;
+        f->reason = skipped->skipped;
     } else if (t->interrupted && asked_for(t, rule)) {
         f->reason = "the run ended before it could be judged";
     } else {
         f->verdict = VERDICT_NOT_OBSERVED;
         f->reason = "no delivery of this run shows it";
     }
+}
+
+static void judge_answers(struct owned *owned, enum rule_id rule, const struct tally *tally,
+                          const struct picks *picks, bool unchecked, struct finding *f)
+{
+    struct buf text;
+    buf_init(&text, REASON_BYTES_MAX);
+    reason_failed(&owned->transcript, rule, tally, unchecked, &text);
+    f->verdict = VERDICT_FAIL;
+    f->reason = keep(owned, &text);
+    const char *fix = reason_fix(&owned->transcript, rule);
+    f->fix = fix ? fix : f->fix;
+    add_evidence(owned, f, rule, picks);
+}
+
+/* The state speaks against the rule, or the connector did not come back to have one. */
+static void judge_state(struct owned *owned, enum rule_id rule, const struct charge *charge,
+                        struct finding *f)
+{
+    const struct transcript *t = &owned->transcript;
+    struct exhibit shown[EVIDENCE_MAX];
+    size_t count = trials_show(&owned->trials, t, rule, shown);
+    struct buf text;
+    buf_init(&text, REASON_BYTES_MAX);
+    f->verdict = VERDICT_FAIL;
+    f->scenario = t->played[charge->failed_in->scenario].name;
+    f->judged = charge->judged;
+    f->failed = charge->failed;
+    if (charge->failed_in->end == TRIAL_NOT_BACK) {
+        f->fix = reason_fix_death();
+        add_death(owned, f, charge->failed_in);
+        reason_death(t, charge->failed_in, &text);
+    } else {
+        reason_differs(t, rule, charge, &shown[0], &text);
+    }
+    f->reason = keep(owned, &text);
+    for (size_t i = 0; i < count && f->evidence_count < EVIDENCE_MAX; i++)
+        add_exhibit(owned, f, &shown[i]);
 }
 
 static void judge_rule(struct owned *owned, enum rule_id rule, bool unchecked, struct finding *f,
@@ -274,22 +420,53 @@ static void judge_rule(struct owned *owned, enum rule_id rule, bool unchecked, s
         return;
     }
     count_attempts(t, rule, f, &tally, &picks, latencies);
+    struct charge charge = trials_charge(&owned->trials, t, rule);
     if (tally.failed) {
-        struct buf text;
-        buf_init(&text, REASON_BYTES_MAX);
-        reason_failed(t, rule, &tally, unchecked, &text);
-        f->verdict = VERDICT_FAIL;
-        f->reason = keep(owned, &text);
-        const char *fix = reason_fix(t, rule);
-        f->fix = fix ? fix : f->fix;
-        add_evidence(owned, f, rule, &picks);
-    } else if (!tally.judged) {
-        judge_unseen(owned, rule, &tally, f);
-    } else {
+        judge_answers(owned, rule, &tally, &picks, unchecked, f);
+    } else if (charge.failed) {
+        judge_state(owned, rule, &charge, f);
+    } else if (tally.judged || charge.judged) {
         f->verdict = VERDICT_PASS;
         f->reason = f->rule->holds;
         if (rule == RULE_ACK_HEADROOM)
             judge_headroom(owned, f);
+        if (!tally.judged) {
+            f->scenario = t->played[charge.passed_in->scenario].name;
+            f->judged = charge.judged;
+        }
+    } else {
+        judge_unseen(owned, rule, &tally, &charge, f);
+    }
+}
+
+/* What breaks the second rule of a row shows as a difference in the scenarios of the first as well. */
+static const struct {
+    enum rule_id rule, presupposed;
+} presuppositions[] = {
+    {RULE_IDEM_BATCH, RULE_FORM_BATCH},    {RULE_IDEM_BATCH, RULE_IDEM_STATE},
+    {RULE_IDEM_OVERLAP, RULE_IDEM_STATE},  {RULE_IDEM_LOST_ACK, RULE_IDEM_STATE},
+    {RULE_IDEM_RESTART, RULE_IDEM_STATE},  {RULE_IDEM_RESTART, RULE_DURABLE_ACK},
+    {RULE_ORDER_DELETE, RULE_ORDER_STALE}, {RULE_ORDER_LATE_CREATE, RULE_ORDER_STALE},
+};
+
+/* One cause, one rule: what another rule that failed may have caused is not held against this one. */
+static void withdraw(struct owned *owned, struct finding *findings)
+{
+    for (size_t i = 0; i < COUNT_OF(presuppositions); i++) {
+        struct finding *f = &findings[presuppositions[i].rule];
+        const struct finding *cause = &findings[presuppositions[i].presupposed];
+        bool differs = f->verdict == VERDICT_FAIL && f->evidence[0].difference.about;
+        struct buf text;
+        if (!differs || cause->verdict != VERDICT_FAIL)
+            continue;
+        buf_init(&text, REASON_BYTES_MAX);
+        buf_printf(&text, "%s fails, which this builds on: what differs here may come from there (see %s)",
+                   cause->rule->id, cause->rule->id);
+        *f = (struct finding){.rule = f->rule,
+                              .verdict = VERDICT_INCONCLUSIVE,
+                              .scenario = f->scenario,
+                              .reason = keep(owned, &text),
+                              .fix = f->rule->fix};
     }
 }
 
@@ -411,9 +588,11 @@ static void describe_run(struct owned *owned)
 {
     struct judgement *out = &owned->judgement;
     const struct transcript *t = &owned->transcript;
+    size_t played = 0;
     owned->scenario_names = mem_alloc((t->played_count + 1) * sizeof(char *));
     for (size_t i = 0; i < t->played_count; i++)
-        owned->scenario_names[i] = t->played[i].name;
+        if (!t->played[i].skipped)
+            owned->scenario_names[played++] = t->played[i].name;
     *out = (struct judgement){
         .pimsim = t->pimsim,
         .platform = t->platform_name,
@@ -424,7 +603,7 @@ static void describe_run(struct owned *owned)
         .started_us = t->started_us,
         .interrupted = t->interrupted,
         .scenarios = owned->scenario_names,
-        .scenario_count = t->played_count,
+        .scenario_count = played,
         .bytes = t->bytes,
         .duration_us = t->duration_us,
     };
@@ -437,11 +616,13 @@ static void judge_all(struct owned *owned)
     uint64_t *latencies = mem_alloc((t->attempt_count + 1) * sizeof *latencies);
     describe_run(owned);
     blame_assign(t);
+    trials_hold(&owned->trials, t);
     bool unchecked = signatures_unchecked(t);
     out->finding_count = RULE_COUNT;
     out->findings = mem_alloc(RULE_COUNT * sizeof *out->findings);
     for (int i = 0; i < RULE_COUNT; i++)
         judge_rule(owned, (enum rule_id)i, unchecked, &out->findings[i], latencies);
+    withdraw(owned, out->findings);
     count_all(t, out, latencies);
     sum_scores(out);
     free(latencies);
@@ -471,6 +652,7 @@ void judgement_free(struct judgement *judgement)
         free(owned->texts[i]);
     free(owned->texts);
     free(owned->scenario_names);
+    trials_reset(&owned->trials);
     transcript_reset(&owned->transcript);
     free(judgement->findings);
     free(judgement->categories);

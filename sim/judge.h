@@ -1,8 +1,8 @@
 /* judge: a journal in, findings out. Pure but for reading the file.
  *
  * Knows neither platform nor deliver: `pimsim judge run.ndjson` gives the same findings offline,
- * years later. What went wrong is blamed on one rule each (blame.h); from that come the findings, their
- * evidence, and the score. */
+ * years later. What went wrong is blamed on one rule each (blame.h, trial.h); from that come the findings,
+ * their evidence, and the score. */
 #ifndef PIMSIM_JUDGE_H
 #define PIMSIM_JUDGE_H
 
@@ -20,13 +20,26 @@ enum verdict {
 /* "pass", "fail", "inconclusive", "not-observed", "not-applicable" */
 extern const char *const verdict_names[];
 
+/* What the connector's state held with the fault, and without it. */
+struct difference {
+    const char *about;                          /* "product 3"; NULL: the evidence is an answer */
+    const char *place;                          /* "state-url 1: /products/[]" */
+    const char *path;                           /* "/price"; "" when records are missing or too many */
+    const char *expected;                       /* "10", or "1 record" */
+    const char *found;                          /* "9", or "none" */
+    const char *without, *with;                 /* the whole records; "" where there is none */
+    const char *deliveries[12];                 /* with the fault: "31 product.created"; the last ones */
+    size_t deliveries_count, deliveries_before; /* before: how many more there were */
+};
+
 /* One piece of evidence: what was sent, what was expected, what came. All owned by the judgement. */
 struct evidence {
-    uint32_t delivery;    /* its number in the journal */
+    uint32_t delivery;    /* its number in the journal; 0: none */
     const char *request;  /* "delivery 17: product.updated, a copy of an event that came before" */
     const char *event_id; /* of the first event; "" if none */
     const char *expected; /* "2xx within 500 ms" */
     const char *came;     /* "409 Conflict after 2.1 ms" */
+    struct difference difference;
 };
 
 struct latency {
@@ -41,7 +54,7 @@ struct finding {
     const char *fix;      /* the rule's, or a better one where the mistake is known */
     struct evidence evidence[5];
     size_t evidence_count;
-    uint64_t judged, failed; /* deliveries that the verdict stands on, and those that failed it */
+    uint64_t judged, failed; /* what the verdict stands on, and what of it failed: deliveries, or entities */
     struct latency ack;      /* of the judged deliveries, from the scheduled moment */
 };
 

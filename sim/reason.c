@@ -74,6 +74,15 @@ void reason_request(const struct transcript *t, const struct attempt *a, struct 
         buf_printf(text, ", %s", variant_get(a->variant)->summary);
 }
 
+void reason_delivery(const struct transcript *t, const struct attempt *a, struct buf *text)
+{
+    buf_printf(text, "%u %s", a->delivery, t->names[a->event_name]);
+    if (a->events > 1)
+        buf_printf(text, " and %u more", a->events - 1);
+    if (a->variant != VARIANT_NONE)
+        buf_printf(text, " (%s)", variant_get(a->variant)->summary);
+}
+
 void reason_expected(const struct transcript *t, enum rule_id rule, const struct attempt *a, struct buf *text)
 {
     enum expect expects = attempt_expects(a);
@@ -277,4 +286,172 @@ void reason_unseen(const struct transcript *t, const struct tally *tally, struct
         buf_printf(text, ": %s", tally->unfinished->note);
     else if (most == EXCUSE_REFUSED)
         put_see(text, plain_blame(t, tally->unfinished));
+}
+
+/* ---- the connector's state ---------------------------------------------------------------- */
+
+#define VALUE_BYTES_SHOWN 80 /* of a value in a sentence */
+
+/* "product", or "entity" where names are of several kinds; "" for nobody. */
+static struct span noun_of(const struct interns *names)
+{
+    struct span noun = {0};
+    for (size_t i = 0; i < names->count; i++) {
+        const char *name = intern_text(names, (uint32_t)i), *space = strrchr(name, ' ');
+        struct span other = {name, space ? (size_t)(space - name) : strlen(name)};
+        if (i && !span_same(noun, other))
+            return span_of("entity");
+        noun = other;
+    }
+    return noun.len ? noun : span_of("entity");
+}
+
+/* "1 of 10 products", "2 of 3 families" */
+static void put_share(const struct played *p, uint64_t some, uint64_t all, struct buf *text)
+{
+    struct span noun = noun_of(&p->entities);
+    bool ies = noun.data[noun.len - 1] == 'y';
+    buf_printf(text, "%llu of %llu ", (unsigned long long)some, (unsigned long long)all);
+    buf_put(text, noun.data, noun.len - (ies && all != 1));
+    buf_puts(text, all == 1 ? "" : ies ? "ies" : "s");
+}
+
+/* A value, cut between characters when it is long. */
+static void put_value(const char *value, struct buf *text)
+{
+    size_t len = strlen(value);
+    if (len <= VALUE_BYTES_SHOWN) {
+        buf_puts(text, value);
+        return;
+    }
+    for (len = VALUE_BYTES_SHOWN; len && ((unsigned char)value[len] & 0xc0) == 0x80;)
+        len--;
+    buf_put(text, value, len);
+    buf_puts(text, "…");
+}
+
+static bool is_none(const char *value)
+{
+    return strcmp(value, "none") == 0;
+}
+
+void reason_held(const struct effect *effect, const char *value, struct buf *text)
+{
+    if (is_none(value)) {
+        buf_printf(text, "%s%s", *effect->path ? "no " : "no record", effect->path);
+        return;
+    }
+    buf_printf(text, "%s%s", effect->path, *effect->path ? " " : "");
+    put_value(value, text);
+}
+
+/* "product 3 has 2 records at state-url 1: /products/[]" or "/price of product 3 is 9", and what it is
+ * without the fault */
+static void put_effect(const struct effect *e, struct buf *text)
+{
+    const char *about = *e->about ? e->about : "the state";
+    if (*e->path) {
+        buf_printf(text, "%s of %s is ", e->path, about);
+        put_value(is_none(e->found) ? "missing" : e->found, text);
+        buf_puts(text, ", and ");
+        put_value(is_none(e->expected) ? "missing" : e->expected, text);
+    } else {
+        buf_printf(text, "%s has %s at %s, and %s", about, is_none(e->found) ? "no record" : e->found,
+                   e->place, e->expected);
+    }
+    buf_puts(text, " without the fault");
+}
+
+void reason_differs(const struct transcript *t, enum rule_id rule, const struct charge *charge,
+                    const struct exhibit *first, struct buf *text)
+{
+    static const char *const causes[RULE_COUNT] = {
+        [RULE_FORM_BATCH] = "requests with several events",
+        [RULE_IDEM_STATE] = "events that came again",
+        [RULE_IDEM_BATCH] = "events that came twice in one request",
+        [RULE_IDEM_OVERLAP] = "events that came again while the first was being worked on",
+        [RULE_IDEM_RESTART] = "a kill and events that came again",
+        [RULE_IDEM_LOST_ACK] = "acknowledgements that were lost, and events that came again",
+        [RULE_ORDER_STALE] = "older events that came late",
+        [RULE_ORDER_DELETE] = "older events that came behind a removal",
+        [RULE_ORDER_LATE_CREATE] = "creations that came late",
+        [RULE_DURABLE_ACK] = "a kill behind the acknowledgement",
+    };
+    const struct subject *s = &first->trial->subjects[first->subject];
+    put_share(&t->played[charge->failed_in->scenario], charge->failed, charge->judged, text);
+    buf_printf(text, " %s after ", charge->failed == 1 ? "differs" : "differ");
+    if (s->refusable)
+        buf_puts(text, "requests that were refused");
+    else
+        buf_puts(text, causes[rule] ? causes[rule] : "the fault");
+    buf_puts(text, ": ");
+    put_effect(first->effect, text);
+}
+
+void reason_death(const struct transcript *t, const struct trial *trial, struct buf *text)
+{
+    buf_printf(text, "the connector did not come back after it was killed: %s",
+               t->played[trial->scenario].not_back);
+}
+
+const char *reason_fix_death(void)
+{
+    return "Make it start again after a kill -9, by the same command: look for a lock or pid file, a socket "
+           "or "
+           "a half-written file that the killed process left behind.";
+}
+
+/* Whose deliveries were not acknowledged, and so on. */
+static void put_open_subjects(const struct transcript *t, const struct trial *trial, struct buf *text)
+{
+    const struct played *p = &t->played[trial->scenario];
+    bool failed = attempt_expects(trial->open) == EXPECT_ACK;
+    uint64_t open = 0;
+    for (size_t i = 0; i < p->entities.count; i++)
+        open += trial->subjects[i].open != NULL;
+    put_share(p, open, p->entities.count, text);
+    buf_puts(text, failed ? " had deliveries that were not acknowledged, so that the state says nothing"
+                          : " had deliveries that a connector may take or leave");
+    put_see(text, (enum rule_id)trial->open->blame);
+}
+
+static void put_blind(const struct played *p, struct buf *text)
+{
+    if (p->undisturbed.count)
+        buf_puts(text,
+                 "whatever the connector's state shows differs between A and A' too, which should be alike: "
+                 "nothing can be told from it");
+    else if (p->disturbed.count)
+        buf_puts(text, "the connector's state shows nothing of A and A', where nothing went wrong");
+    else
+        buf_puts(text, "the connector's state mentions nothing that was sent, neither uuid nor code: is it "
+                       "the right place to look, and does it show them?");
+}
+
+void reason_open(const struct transcript *t, const struct trial *trial, struct buf *text)
+{
+    const struct played *p = &t->played[trial->scenario];
+    bool blind = trial->end == TRIAL_BLIND;
+    switch (trial->end) {
+    case TRIAL_CUT:
+        buf_puts(text, "the run ended before it could be judged");
+        break;
+    case TRIAL_GIVEN_UP:
+        buf_puts(text, "the connector fell silent, and the scenario was not played to its end");
+        break;
+    case TRIAL_UNLOOKED:
+        if (!p->look_trouble)
+            buf_puts(text, "the connector's state was not looked at");
+        else
+            buf_printf(text, "the connector's state %s: %s",
+                       p->unsettled ? "never settled" : "could not be looked at", p->look_trouble);
+        break;
+    default:
+        if (trial->open)
+            put_open_subjects(t, trial, text);
+        else if (blind)
+            put_blind(p, text);
+        else
+            buf_puts(text, "no delivery of its scenario had the fault");
+    }
 }

@@ -3,6 +3,7 @@
 #define PIMSIM_REASON_H
 
 #include "transcript.h"
+#include "trial.h"
 
 /* What the attempts that concern a rule came to. */
 struct tally {
@@ -22,6 +23,8 @@ void reason_expected(const struct transcript *transcript, enum rule_id rule, con
                      struct buf *text);
 /* "409 Conflict after 2.1 ms: duplicate key" */
 void reason_came(const struct transcript *transcript, const struct attempt *attempt, struct buf *text);
+/* The same as one of several: "17 product.updated and 9 more (a copy of an event that came before)" */
+void reason_delivery(const struct transcript *transcript, const struct attempt *attempt, struct buf *text);
 
 /* Why a rule failed. unchecked: no forged signature of the run was ever refused. */
 void reason_failed(const struct transcript *transcript, enum rule_id rule, const struct tally *tally,
@@ -30,5 +33,19 @@ void reason_failed(const struct transcript *transcript, enum rule_id rule, const
 const char *reason_fix(const struct transcript *transcript, enum rule_id rule);
 /* Why nothing can be said although there were attempts. */
 void reason_unseen(const struct transcript *transcript, const struct tally *tally, struct buf *text);
+
+/* ---- the connector's state ---------------------------------------------------------------- */
+
+/* "2 of 10 products differ after events that came again: /price of product 3 is 9, and 10 without the fault"
+ */
+void reason_differs(const struct transcript *transcript, enum rule_id rule, const struct charge *charge,
+                    const struct exhibit *first, struct buf *text);
+/* "/price 10", "1 record", "nothing": what one side has, in effect->expected or effect->found */
+void reason_held(const struct effect *effect, const char *value, struct buf *text);
+/* It was killed and did not come back; and what to do about it. */
+void reason_death(const struct transcript *transcript, const struct trial *trial, struct buf *text);
+const char *reason_fix_death(void);
+/* Why a trial says nothing. */
+void reason_open(const struct transcript *transcript, const struct trial *trial, struct buf *text);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -15,6 +16,8 @@
 #define STRING_BYTES_MAX (1u << 20) /* of one string made visible, or one finding's details */
 #define COLUMNS_MIN      50         /* a narrower terminal wraps by itself */
 #define LATE_SHOWN_US    10000      /* our own lateness is worth a line from here on */
+#define RECORD_BYTES     120        /* shown of a record or value, around where it differs … */
+#define RECORD_BEFORE    40         /* … with so much in front of that */
 
 /* ---- what the renderings share --------------------------------------------------------------------- */
 
@@ -197,18 +200,105 @@ static void put_verdict(struct page *page, const struct judgement *j)
     buf_putc(page->out, '\n');
 }
 
+static bool inside_character(const char *text, size_t at)
+{
+    return at && ((unsigned char)text[at] & 0xc0) == 0x80;
+}
+
+/* Where two texts part; from there back to where the part to be shown begins. */
+static size_t shown_from(const char *x, const char *y)
+{
+    size_t same = 0;
+    while (x[same] && x[same] == y[same])
+        same++;
+    size_t from = same > RECORD_BEFORE ? same - RECORD_BEFORE : 0;
+    return strlen(x) <= RECORD_BYTES && strlen(y) <= RECORD_BYTES ? 0 : from;
+}
+
+static void put_part(struct buf *out, const char *text, size_t from)
+{
+    size_t len = strlen(text), end = from + RECORD_BYTES < len ? from + RECORD_BYTES : len;
+    while (inside_character(text, from))
+        from--;
+    while (end < len && inside_character(text, end))
+        end--;
+    char *part = mem_text_n(text + from, end - from);
+    buf_puts(out, from ? "…" : "");
+    put_visible(out, part);
+    buf_puts(out, end < len ? "…" : "");
+    free(part);
+}
+
+/* The two records one above the other, what is not there left out. */
+static void put_records(struct page *page, const struct difference *d)
+{
+    static const char *const words[] = {"without the fault", "with the fault"};
+    static const enum style styles[] = {GREEN, RED};
+    const char *records[] = {d->without, d->with};
+    struct buf parts[COUNT_OF(records)];
+    size_t from = shown_from(d->without, d->with), widest = 0;
+    for (size_t i = 0; i < COUNT_OF(records); i++) {
+        buf_init(&parts[i], STRING_BYTES_MAX);
+        put_part(&parts[i], records[i], from);
+        size_t columns = width(buf_text(&parts[i]), parts[i].len);
+        widest = columns > widest ? columns : widest;
+    }
+    for (size_t i = 0; i < COUNT_OF(records); i++) {
+        size_t columns = width(buf_text(&parts[i]), parts[i].len);
+        if (*records[i]) {
+            buf_puts(page->out, i ? "      + " : "      - ");
+            put_styled(page, styles[i], buf_text(&parts[i]));
+            buf_printf(page->out, "%*s  ", (int)(widest - columns), "");
+            put_styled(page, DIM, words[i]);
+            buf_putc(page->out, '\n');
+        }
+        buf_reset(&parts[i]);
+    }
+}
+
+static void put_difference(struct page *page, const struct difference *d)
+{
+    struct buf line;
+    buf_init(&line, STRING_BYTES_MAX);
+    buf_printf(&line, "%s%sat %s", d->about, *d->about ? " " : "", d->place);
+    buf_puts(page->out, "    ");
+    put_paragraph(page, 4, buf_text(&line));
+    put_records(page, d);
+    buf_clear(&line);
+    buf_printf(&line, "%s%sexpected ", d->path, *d->path ? ": " : "");
+    put_part(&line, d->expected, shown_from(d->expected, d->found));
+    buf_puts(&line, ", found ");
+    put_part(&line, d->found, shown_from(d->found, d->expected));
+    buf_puts(page->out, "      ");
+    put_paragraph(page, 6, buf_text(&line));
+    buf_clear(&line);
+    if (d->deliveries_before)
+        buf_printf(&line, "%zu before, ", d->deliveries_before);
+    for (size_t i = 0; i < d->deliveries_count; i++)
+        buf_printf(&line, "%s%s", i ? ", " : "", d->deliveries[i]);
+    if (line.len)
+        put_labelled(page, 6, 12, "deliveries", buf_text(&line));
+    buf_reset(&line);
+}
+
+static void put_answer(struct page *page, const struct evidence *e)
+{
+    buf_puts(page->out, "    ");
+    put_paragraph(page, 4, e->request);
+    if (e->event_id && *e->event_id)
+        put_labelled(page, 6, 10, "event", e->event_id);
+    put_labelled(page, 6, 10, "expected", e->expected);
+    put_labelled(page, 6, 10, "came", e->came);
+}
+
 /* What a failure stands on, and what to do about it; JUnit's failure text as well. */
 static void put_evidence(struct page *page, const struct finding *f)
 {
-    for (size_t i = 0; i < f->evidence_count; i++) {
-        const struct evidence *e = &f->evidence[i];
-        buf_puts(page->out, "    ");
-        put_paragraph(page, 4, e->request);
-        if (e->event_id && *e->event_id)
-            put_labelled(page, 6, 10, "event", e->event_id);
-        put_labelled(page, 6, 10, "expected", e->expected);
-        put_labelled(page, 6, 10, "came", e->came);
-    }
+    for (size_t i = 0; i < f->evidence_count; i++)
+        if (f->evidence[i].difference.about)
+            put_difference(page, &f->evidence[i].difference);
+        else
+            put_answer(page, &f->evidence[i]);
     if (f->failed > f->evidence_count && f->evidence_count)
         buf_printf(page->out, "    and %llu more\n", (unsigned long long)(f->failed - f->evidence_count));
     put_labelled(page, 4, 5, "fix", f->fix);
@@ -240,31 +330,34 @@ static void put_failures(struct page *page, const struct judgement *j)
                 put_failure(page, &j->findings[i]);
 }
 
-static bool is_open(const struct finding *f, const char *reason)
+/* What could not be told, and why: one cause has often many effects, so rules are told together by reason.
+ * The rules with this finding's verdict and reason, at the first of them; false at any other. */
+static bool put_rules_alike(const struct judgement *j, size_t index, enum verdict verdict, struct buf *line)
 {
-    return f->verdict == VERDICT_INCONCLUSIVE && (!reason || strcmp(f->reason, reason) == 0);
+    const struct finding *first = &j->findings[index];
+    buf_clear(line);
+    for (size_t i = 0; i < j->finding_count && first->verdict == verdict; i++) {
+        const struct finding *f = &j->findings[i];
+        if (f->verdict != verdict || strcmp(f->reason, first->reason) != 0)
+            continue;
+        if (i < index)
+            return false;
+        buf_printf(line, "%s%s", line->len ? ", " : "", f->rule->id);
+    }
+    return line->len > 0;
 }
 
-/* What could not be told, and why: one cause has often many effects, so rules are told together by reason. */
 static void put_inconclusive(struct page *page, const struct judgement *j, struct buf *line)
 {
     for (size_t i = 0; i < j->finding_count; i++) {
-        const char *reason = j->findings[i].reason;
-        bool told = !is_open(&j->findings[i], NULL);
-        for (size_t k = 0; k < i && !told; k++)
-            told = is_open(&j->findings[k], reason);
-        if (told)
+        if (!put_rules_alike(j, i, VERDICT_INCONCLUSIVE, line))
             continue;
-        buf_clear(line);
-        for (size_t k = i; k < j->finding_count; k++)
-            if (is_open(&j->findings[k], reason))
-                buf_printf(line, "%s%s", k > i ? ", " : "", j->findings[k].rule->id);
         buf_putc(page->out, '\n');
         put_styled(page, YELLOW, "INCONCLUSIVE");
         buf_puts(page->out, "  ");
         put_paragraph(page, 14, buf_text(line));
         buf_puts(page->out, "    ");
-        put_paragraph(page, 4, reason);
+        put_paragraph(page, 4, j->findings[i].reason);
     }
 }
 
@@ -356,12 +449,14 @@ static void put_requests(struct page *page, const struct judgement *j, struct bu
 
 static void put_unseen(struct page *page, const struct judgement *j, struct buf *line)
 {
-    buf_clear(line);
-    for (size_t i = 0; i < j->finding_count; i++)
-        if (j->findings[i].verdict == VERDICT_NOT_OBSERVED)
-            buf_printf(line, "%s%s", line->len ? ", " : "", j->findings[i].rule->id);
-    if (line->len)
-        put_labelled(page, 2, 15, "not observed", buf_text(line));
+    const char *label = "not observed";
+    for (size_t i = 0; i < j->finding_count; i++) {
+        if (!put_rules_alike(j, i, VERDICT_NOT_OBSERVED, line))
+            continue;
+        buf_printf(line, ": %s", j->findings[i].reason);
+        put_labelled(page, 2, 15, label, buf_text(line));
+        label = "";
+    }
 }
 
 void report_text(const struct judgement *j, const struct report_options *options, struct buf *out)
@@ -419,6 +514,28 @@ static void json_score(struct json_writer *w, int score)
         json_put_i64(w, "score", score);
 }
 
+static void json_difference(struct json_writer *w, const struct difference *d)
+{
+    if (!d->about) {
+        json_put(w, "difference", NULL);
+        return;
+    }
+    json_open(w, "difference", '{');
+    json_put(w, "about", d->about);
+    json_put(w, "place", d->place);
+    json_put(w, "path", d->path);
+    json_put(w, "expected", d->expected);
+    json_put(w, "found", d->found);
+    json_put(w, "record_without", *d->without ? d->without : NULL);
+    json_put(w, "record_with", *d->with ? d->with : NULL);
+    json_open(w, "deliveries", '[');
+    for (size_t i = 0; i < d->deliveries_count; i++)
+        json_put(w, NULL, d->deliveries[i]);
+    json_close(w, ']');
+    json_put_u64(w, "deliveries_before", d->deliveries_before);
+    json_close(w, '}');
+}
+
 static void json_finding(struct json_writer *w, const struct finding *f)
 {
     json_open(w, NULL, '{');
@@ -436,6 +553,7 @@ static void json_finding(struct json_writer *w, const struct finding *f)
         json_put(w, "event_id", e->event_id && *e->event_id ? e->event_id : NULL);
         json_put(w, "expected", e->expected);
         json_put(w, "came", e->came);
+        json_difference(w, &e->difference);
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -660,6 +778,17 @@ static void yaml(struct page *page, const char *key, const char *text)
     buf_putc(page->out, '\n');
 }
 
+static void tap_difference(struct page *page, const struct difference *d)
+{
+    yaml(page, "      about: ", d->about);
+    yaml(page, "      place: ", d->place);
+    yaml(page, "      path: ", d->path);
+    yaml(page, "      record_without: ", d->without);
+    yaml(page, "      record_with: ", d->with);
+    for (size_t i = 0; i < d->deliveries_count; i++)
+        yaml(page, i ? "        - " : "      deliveries:\n        - ", d->deliveries[i]);
+}
+
 static void tap_details(struct page *page, const struct finding *f)
 {
     buf_printf(page->out, "  ---\n  level: %s\n", level_names[f->rule->level]);
@@ -673,6 +802,8 @@ static void tap_details(struct page *page, const struct finding *f)
         yaml(page, "      event_id: ", e->event_id);
         yaml(page, "      expected: ", e->expected);
         yaml(page, "      came: ", e->came);
+        if (e->difference.about)
+            tap_difference(page, &e->difference);
     }
     yaml(page, "  fix: ", f->fix);
     buf_puts(page->out, "  ...\n");

@@ -11,6 +11,7 @@
 #define NAMES_MAX      200   /* different event names kept; there are under fifty */
 #define NOTES_MAX      10000 /* notes are for evidence, of which few pieces are shown */
 #define NOTE_BYTES_MAX 200
+#define WHY_BYTES_MAX  1000
 
 struct reading {
     struct transcript *t;
@@ -33,6 +34,15 @@ static char *dup_of(struct reading *r, const struct json_doc *record, const char
 {
     struct span text = text_of(r, record, key);
     return mem_text_n(text.data, text.len);
+}
+
+/* Why something did not go well; NULL where there is no such member. */
+static char *why_of(struct reading *r, const struct json_doc *record, const char *key)
+{
+    struct span why = text_of(r, record, key);
+    if (json_get(record, JSON_ROOT, key) == JSON_NONE)
+        return NULL;
+    return mem_text_n(why.data, why.len < WHY_BYTES_MAX ? why.len : WHY_BYTES_MAX);
 }
 
 static uint64_t count_of(const struct json_doc *record, const char *key)
@@ -84,22 +94,34 @@ static bool read_run(struct reading *r, const struct json_doc *record, struct er
     return err_set(err, "%s: unknown platform \"%s\"", record->name, t->platform_name);
 }
 
+static enum rule_id rule_of(const struct json_doc *record, uint32_t node)
+{
+    for (size_t i = 0; i < RULE_COUNT; i++)
+        if (json_string_is(record, node, rule_at(i)->id))
+            return (enum rule_id)i;
+    return RULE_NONE;
+}
+
 static void read_scenario(struct reading *r, const struct json_doc *record)
 {
     struct transcript *t = r->t;
     t->played = mem_grow(t->played, &t->played_cap, t->played_count, sizeof *t->played);
     struct played *p = &t->played[t->played_count++];
-    *p = (struct played){.name = dup_of(r, record, "name"),
-                         .load = json_is_true(record, json_get(record, JSON_ROOT, "load"))};
+    *p = (struct played){
+        .name = dup_of(r, record, "name"),
+        .load = json_is_true(record, json_get(record, JSON_ROOT, "load")),
+        .effects = (uint8_t)rule_of(record, json_get(record, JSON_ROOT, "effects")),
+        .skipped = why_of(r, record, "skipped"),
+        .about_first = t->about_count,
+    };
     uint32_t rule = json_first(record, json_get(record, JSON_ROOT, "rules"));
     for (; rule != JSON_NONE; rule = json_next(record, rule))
-        for (size_t i = 0; i < RULE_COUNT; i++)
-            if (json_string_is(record, rule, rule_at(i)->id))
-                p->asked[i] = true;
+        if (rule_of(record, rule) != RULE_NONE)
+            p->asked[rule_of(record, rule)] = true;
 }
 
 /* The first name stands for all that are too many. */
-static uint32_t intern(struct transcript *t, struct span text)
+static uint32_t event_name_of(struct transcript *t, struct span text)
 {
     for (size_t i = 0; i < t->name_count; i++)
         if (span_equals(text, t->names[i]))
@@ -144,6 +166,30 @@ static void read_mistake(struct reading *r, const struct json_doc *record, struc
         a->kind = KIND_UNKNOWN;
 }
 
+static enum universe read_universe(struct reading *r, const struct json_doc *record)
+{
+    struct span name = text_of(r, record, "universe");
+    for (int u = 0; u < UNIVERSE_COUNT; u++)
+        if (span_equals(name, universe_names[u]))
+            return (enum universe)u;
+    return UNIVERSE_COUNT;
+}
+
+static void read_abouts(struct reading *r, const struct json_doc *record, struct attempt *a)
+{
+    struct transcript *t = r->t;
+    struct played *p = &t->played[a->scenario];
+    a->universe = (uint8_t)read_universe(r, record);
+    uint32_t node = json_first(record, json_get(record, JSON_ROOT, "about"));
+    for (; node != JSON_NONE && a->universe != UNIVERSE_COUNT; node = json_next(record, node)) {
+        buf_clear(&r->scratch);
+        struct span name = json_string(record, node, &r->scratch);
+        t->abouts = mem_grow(t->abouts, &t->about_cap, t->about_count, sizeof *t->abouts);
+        t->abouts[t->about_count++] = (struct about){a->delivery - 1, intern(&p->entities, name)};
+        p->about_count++;
+    }
+}
+
 static bool read_send(struct reading *r, const struct json_doc *record, struct err *err)
 {
     struct transcript *t = r->t;
@@ -162,14 +208,17 @@ static bool read_send(struct reading *r, const struct json_doc *record, struct e
         .kind = (uint8_t)read_kind(r, record),
         .at_us = count_of(record, "at_us"),
         .scheduled_us = count_of(record, "scheduled_us"),
+        .universe = UNIVERSE_COUNT,
         .blame = RULE_NONE,
     };
     read_variant(r, record, a);
     if (a->kind == KIND_DIAGNOSIS)
         read_mistake(r, record, a);
-    a->event_name = intern(t, text_of(r, record, "event"));
+    a->event_name = event_name_of(t, text_of(r, record, "event"));
     copy_of(r, record, "event_id", a->event_id, sizeof a->event_id);
     t->bytes += count_of(record, "bytes");
+    if (t->played[a->scenario].effects != RULE_NONE)
+        read_abouts(r, record, a);
     return true;
 }
 
@@ -205,11 +254,77 @@ static void read_answer(struct reading *r, const struct json_doc *record)
     read_note(r, record, a);
 }
 
+/* The scenario that is being played, if its effects are looked at. */
+static struct played *observed(struct reading *r)
+{
+    struct transcript *t = r->t;
+    struct played *p = t->played_count ? &t->played[t->played_count - 1] : NULL;
+    return p && p->effects != RULE_NONE ? p : NULL;
+}
+
+static void read_settled(struct reading *r, const struct json_doc *record)
+{
+    struct played *p = observed(r);
+    if (!p)
+        return;
+    p->settled = true;
+    p->given_up = json_is_true(record, json_get(record, JSON_ROOT, "given_up"));
+}
+
+static void read_restart(struct reading *r, const struct json_doc *record)
+{
+    struct played *p = observed(r);
+    if (!p || p->not_back)
+        return;
+    p->not_back = why_of(r, record, "failed");
+    p->killed_at = small_of(record, "delivery", UINT32_MAX);
+}
+
+static void read_snapshot(struct reading *r, const struct json_doc *record)
+{
+    struct played *p = observed(r);
+    if (!p)
+        return;
+    p->snapshots++;
+    effect_records_reset(&p->disturbed);
+    if (p->look_trouble)
+        return;
+    p->look_trouble = why_of(r, record, "failed");
+    if (p->look_trouble)
+        return;
+    p->look_trouble = why_of(r, record, "unsettled");
+    p->unsettled = p->look_trouble != NULL;
+}
+
+static void read_state(struct reading *r, const struct json_doc *record)
+{
+    struct played *p = observed(r);
+    enum universe universe = read_universe(r, record);
+    bool b = universe == UNIVERSE_B;
+    if (!p || !p->snapshots || universe == UNIVERSE_COUNT || (!b && p->snapshots > 1))
+        return;
+    char *place = dup_of(r, record, "place"), *about = dup_of(r, record, "about");
+    effect_records_add(b ? &p->disturbed : &p->undisturbed, universe, span_of(place), span_of(about),
+                       text_of(r, record, "text"),
+                       json_is_true(record, json_get(record, JSON_ROOT, "history")));
+    free(place);
+    free(about);
+}
+
 static void read_end(struct reading *r, const struct json_doc *record)
 {
     r->t->interrupted = !span_equals(text_of(r, record, "reason"), "complete");
     r->t->duration_us = count_of(record, "duration_us");
 }
+
+static const struct {
+    const char *name;
+    void (*read)(struct reading *r, const struct json_doc *record);
+} record_kinds[] = {
+    {"answer", read_answer},   {"state", read_state},       {"scenario", read_scenario},
+    {"settled", read_settled}, {"snapshot", read_snapshot}, {"restart", read_restart},
+    {"end", read_end},
+};
 
 static bool read_record(void *arg, struct span kind, const struct json_doc *record, struct err *err)
 {
@@ -220,12 +335,11 @@ static bool read_record(void *arg, struct span kind, const struct json_doc *reco
         return err_set(err, "%s: not a journal of pimsim: it does not start with a \"run\" record", r->name);
     if (span_equals(kind, "send"))
         return read_send(r, record, err);
-    if (span_equals(kind, "answer"))
-        read_answer(r, record);
-    else if (span_equals(kind, "scenario"))
-        read_scenario(r, record);
-    else if (span_equals(kind, "end"))
-        read_end(r, record);
+    for (size_t i = 0; i < COUNT_OF(record_kinds); i++)
+        if (span_equals(kind, record_kinds[i].name)) {
+            record_kinds[i].read(r, record);
+            break;
+        }
     return true;
 }
 
@@ -233,14 +347,14 @@ static bool read_record(void *arg, struct span kind, const struct json_doc *reco
 
 bool transcript_read(struct transcript *t, int fd, const char *name, struct err *err)
 {
-    static const char *const skip[] = {"body", "settled", NULL};
+    static const char *const skip[] = {"body", NULL};
     struct reading r = {.t = t, .name = name};
     for (int v = 0; v < VARIANT_COUNT; v++) {
         const struct rule *rule = rule_find(variant_get((enum fault_variant)v)->rule);
         r.rule_of_variant[v] = rule ? (enum rule_id)(rule - rule_at(0)) : RULE_NONE;
     }
     buf_init(&r.scratch, JOURNAL_LINE_BYTES_MAX);
-    intern(t, span_of("an event"));
+    event_name_of(t, span_of("an event"));
     t->interrupted = true; /* until the end record says otherwise */
     bool ok = journal_read(fd, name, skip, read_record, &r, err);
     if (ok && !r.headed)
@@ -249,20 +363,37 @@ bool transcript_read(struct transcript *t, int fd, const char *name, struct err 
     return ok;
 }
 
+static void played_reset(struct played *p)
+{
+    free(p->name);
+    free(p->skipped);
+    free(p->look_trouble);
+    free(p->not_back);
+    interns_reset(&p->entities);
+    effect_records_reset(&p->undisturbed);
+    effect_records_reset(&p->disturbed);
+}
+
 void transcript_reset(struct transcript *t)
 {
     for (size_t i = 0; i < t->played_count; i++)
-        free(t->played[i].name);
+        played_reset(&t->played[i]);
     for (size_t i = 0; i < t->attempt_count; i++)
         free(t->attempts[i].note);
     for (size_t i = 0; i < t->name_count; i++)
         free(t->names[i]);
     free(t->played);
     free(t->attempts);
+    free(t->abouts);
     free(t->names);
     free(t->pimsim);
     free(t->platform_name);
     free(t->url);
     free(t->command);
     *t = (struct transcript){0};
+}
+
+const struct attempt *attempt_get(const struct transcript *t, uint32_t delivery)
+{
+    return delivery && delivery <= t->attempt_count ? &t->attempts[delivery - 1] : NULL;
 }

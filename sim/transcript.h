@@ -1,12 +1,15 @@
-/* transcript: a journal as the judge sees it: the scenarios that were played, and every attempt.
+/* transcript: a journal as the judge sees it: the scenarios that were played, every attempt, and what the
+ * connector's state held.
  *
  * What a later version may have added to the format is passed over, and never taken for something else. */
 #ifndef PIMSIM_TRANSCRIPT_H
 #define PIMSIM_TRANSCRIPT_H
 
 #include "base.h"
+#include "effects.h"
 #include "event.h"
 #include "fault.h"
+#include "intern.h"
 #include "journal.h"
 #include "rules.h"
 
@@ -36,6 +39,7 @@ struct attempt {
     uint32_t event_name; /* index into names */
     uint16_t status;
     uint8_t kind, variant, mistake, outcome;
+    uint8_t universe;      /* enum universe; UNIVERSE_COUNT: there are none */
     uint8_t rule;          /* enum rule_id: who judges the answer */
     bool ended;            /* has an answer record */
     uint8_t blame, excuse; /* enum rule_id, enum excuse: see blame.h */
@@ -44,10 +48,29 @@ struct attempt {
     char *note; /* curl's words, where a redirect leads, or how a refusal reads; often NULL */
 };
 
+/* One event of an attempt: whom it is about, as a number in the scenario's entities. */
+struct about {
+    uint32_t attempt, entity; /* the attempt's index */
+};
+
 struct played {
     char *name;
     bool asked[RULE_COUNT];
     bool load;
+    bool settled;    /* it was played to its end */
+    bool given_up;   /* the connector fell silent */
+    uint8_t effects; /* enum rule_id: what is wrong in the state speaks against it; RULE_NONE: nobody looks */
+    char *skipped;   /* why it was not played; NULL: it was */
+    /* with effects: */
+    struct interns entities; /* the neutral names of whom its events are about */
+    size_t about_first, about_count;
+    uint32_t snapshots;
+    char *look_trouble; /* why the state could not be looked at, or what kept changing; NULL: all went well */
+    bool unsettled;     /* the latter */
+    uint32_t killed_at; /* the delivery of the restart after which the connector did not come back … */
+    char *not_back;     /* … and why; NULL: it came back */
+    /* Of A and A' what the first snapshot held, of B what the last one did. */
+    struct effect_records undisturbed, disturbed;
 };
 
 struct transcript {
@@ -60,6 +83,8 @@ struct transcript {
     size_t played_count, played_cap;
     struct attempt *attempts;
     size_t attempt_count, attempt_cap;
+    struct about *abouts; /* of attempts with universes, in order */
+    size_t about_count, about_cap;
     char **names;
     size_t name_count, name_cap;
 };
@@ -67,5 +92,7 @@ struct transcript {
 /* Into a zeroed transcript; after a failure too, reset it. */
 bool transcript_read(struct transcript *transcript, int fd, const char *name, struct err *err) MUST_USE;
 void transcript_reset(struct transcript *transcript);
+/* By its delivery's number; NULL: there is none. */
+const struct attempt *attempt_get(const struct transcript *transcript, uint32_t delivery);
 
 #endif

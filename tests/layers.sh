@@ -31,7 +31,7 @@ BEGIN {
     only("(^|[^a-z_])(getrandom|s?rand|s?random)(_r)? ?[(]", "rng.c")
     # What judges must not be able to agree with what it judges by construction.
     never("^(connector|inbox)", "^(profile|platform|sign|event|json)")
-    never("^(judge|blame|reason|transcript)", "^(platform|deliver)")
+    never("^(judge|blame|trial|reason|transcript)", "^(platform|deliver)")
 }
 
 FILENAME == "LAYERS" {

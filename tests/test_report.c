@@ -63,9 +63,11 @@ static struct judgement *sample_init(struct sample *s)
                                .failed = 9,
                                .ack = {12, 2100, 2300, 2500, 2500},
                                .evidence_count = 1,
-                               .evidence = {{17, "delivery 17: product.updated",
-                                             "018e197c-dfe2-70f8-9346-1a8e016f5fbb", "2xx within 3 s",
-                                             "401 Unauthorized after 2.1 ms"}}},
+                               .evidence = {{.delivery = 17,
+                                             .request = "delivery 17: product.updated",
+                                             .event_id = "018e197c-dfe2-70f8-9346-1a8e016f5fbb",
+                                             .expected = "2xx within 3 s",
+                                             .came = "401 Unauthorized after 2.1 ms"}}},
                 [ODD] = {.rule = &odd,
                          .verdict = VERDICT_INCONCLUSIVE,
                          .scenario = "core/signatures",
@@ -132,7 +134,8 @@ static void make_hostile(struct sample *s)
     for (size_t i = 0; i < FINDINGS; i++) {
         s->findings[i].reason = s->findings[i].scenario = HOSTILE;
         s->findings[i].evidence_count = 1;
-        s->findings[i].evidence[0] = (struct evidence){1, HOSTILE, HOSTILE, HOSTILE, HOSTILE};
+        s->findings[i].evidence[0] = (struct evidence){
+            .delivery = 1, .request = HOSTILE, .event_id = HOSTILE, .expected = HOSTILE, .came = HOSTILE};
     }
     make_status_fail(s);
     s->findings[STATUS].reason = HOSTILE;
@@ -211,7 +214,7 @@ static void test_text_of_a_failed_run(void **state)
               "  requests       429 with 900 events in 3.2 s: 426 answered, 412 of them 2xx, 2 timed out, 1 "
               "without "
               "a connection\n"
-              "  not observed   ack/load\n"
+              "  not observed   ack/load: no scenario shows it\n"
               "\n"
               "To repeat it:\n"
               "  pimsim run --url http://127.0.0.1:3000/ --seed 7\n");
