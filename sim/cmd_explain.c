@@ -18,6 +18,59 @@ static bool judges(const struct scenario *scenario, const struct rule *rule)
     return false;
 }
 
+/* ---- how it is judged ------------------------------------------------------------------------------ */
+
+#define SEE     "--state-url, --state-cmd or --sink"
+#define RESTART "--exec"
+
+static bool restarts(const struct scenario *s)
+{
+    for (size_t i = 0; i < s->fault_count; i++)
+        if (s->faults[i].kind == FAULT_RESTART)
+            return true;
+    return false;
+}
+
+/* One of the scenario's requests must not have an effect, or the rule says why. */
+static bool forbids_effects(const struct scenario *s, const struct rule *rule)
+{
+    for (size_t i = 0; i < s->fault_count; i++)
+        for (size_t k = 0; k < s->faults[i].how_count; k++) {
+            const struct variant_row *variant = variant_get(s->faults[i].hows[k]);
+            if (variant->expect == EXPECT_REFUSE && strcmp(variant->rule, rule->id) == 0)
+                return true;
+        }
+    return false;
+}
+
+/* What judges a rule, and which options a run needs for that. */
+struct judging {
+    const char *by, *needs; /* NULL: nothing */
+};
+
+static struct judging judging_of(const struct rule *rule, const struct suite *suite)
+{
+    bool by_state = category_at(category_of(rule))->judged_by == BY_STATE, state = false, restart = false;
+    for (size_t i = 0; i < suite->count; i++) {
+        const struct scenario *s = suite->scenarios[i];
+        bool own = s->effects && strcmp(s->effects, rule->id) == 0;
+        state |= own || (s->effects && forbids_effects(s, rule));
+        restart |= own && restarts(s);
+    }
+    if (by_state)
+        return (struct judging){
+            "the connector's state: every change happens to three products, twice undisturbed and once with "
+            "the fault; where the third ends otherwise than the other two, it speaks against the connector "
+            "(docs/effects.md)",
+            restart ? SEE "; and " RESTART : SEE};
+    return (struct judging){state
+                                ? "how the connector answers; and by the state that it is left in, given " SEE
+                                : "how the connector answers",
+                            NULL};
+}
+
+/* ---- the page -------------------------------------------------------------------------------------- */
+
 static bool is(const char *found, const struct rule *rule)
 {
     return found && strcmp(found, rule->id) == 0;
@@ -44,9 +97,13 @@ static void put_text(const struct rule *rule, const struct suite *suite, const c
     buf_printf(out, "%s (%s; %s)\n", rule->id, level_names[rule->level], platforms);
     cmd_put_text(out, rule->holds, 0, TEXT_COLUMNS);
     buf_putc(out, '\n');
+    struct judging judging = judging_of(rule, suite);
     put_field(out, "Otherwise", rule->why);
     put_field(out, "Fix", rule->fix);
     put_field(out, "Clause", rule->clause);
+    put_field(out, "Judged by", judging.by);
+    if (judging.needs)
+        put_field(out, "Needs", judging.needs);
     const char *label = "Judged in";
     for (size_t i = 0; i < suite->count; i++)
         if (judges(suite->scenarios[i], rule)) {
@@ -69,6 +126,7 @@ static void put_json(const struct rule *rule, const struct suite *suite, const c
                      struct buf *out)
 {
     struct json_writer w;
+    struct judging judging = judging_of(rule, suite);
     json_begin(&w, out, true);
     json_open(&w, NULL, '{');
     json_put(&w, "rule", rule->id);
@@ -78,6 +136,8 @@ static void put_json(const struct rule *rule, const struct suite *suite, const c
     json_put(&w, "why", rule->why);
     json_put(&w, "fix", rule->fix);
     json_put(&w, "clause", rule->clause);
+    json_put(&w, "judged_by", judging.by);
+    json_put(&w, "needs", judging.needs);
     json_open(&w, "scenarios", '[');
     for (size_t i = 0; i < suite->count; i++)
         if (judges(suite->scenarios[i], rule))

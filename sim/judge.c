@@ -362,8 +362,9 @@ static void judge_unseen(struct owned *owned, enum rule_id rule, const struct ta
     } else if (t->interrupted && asked_for(t, rule)) {
         f->reason = "the run ended before it could be judged";
     } else {
+        bool by_state = category_at(category_of(f->rule))->judged_by == BY_STATE;
         f->verdict = VERDICT_NOT_OBSERVED;
-        f->reason = "no delivery of this run shows it";
+        f->reason = by_state ? "no scenario of this run is about it" : "no delivery of this run shows it";
     }
 }
 

@@ -8,7 +8,7 @@
 const char *const level_names[] = {"must", "should"};
 
 static const struct rule rules[RULE_COUNT] = {
-#define CATEGORY(id, name, title)
+#define CATEGORY(...)
 #define RULE(id, name, level, platforms, holds, clause, why, fix)                                            \
     [RULE_##id] = {name, level, platforms, holds, clause, why, fix},
 #include "rules.def"
@@ -17,7 +17,7 @@ static const struct rule rules[RULE_COUNT] = {
 };
 
 static const struct category categories[] = {
-#define CATEGORY(id, name, title) {name, title},
+#define CATEGORY(id, name, title, judged_by) {name, title, judged_by},
 #define RULE(...)
 #include "rules.def"
 #undef CATEGORY

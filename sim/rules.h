@@ -9,7 +9,7 @@ enum level { LEVEL_MUST, LEVEL_SHOULD };
 extern const char *const level_names[]; /* "must", "should" */
 
 enum rule_id {
-#define CATEGORY(id, name, title)
+#define CATEGORY(...)
 #define RULE(id, ...) RULE_##id,
 #include "rules.def"
 #undef CATEGORY
@@ -34,8 +34,13 @@ const struct rule *rule_at(size_t index);              /* by enum rule_id */
 const struct rule *rule_find(const char *id);          /* NULL if unknown */
 bool rule_known(const char *id, const char **nearest); /* a scenario_rule_fn */
 
+/* What shows whether a rule holds: how the connector answers, or the state that it is left in (trial.h),
+ * which can speak against the others as well. */
+enum judged_by { BY_ANSWERS, BY_STATE };
+
 struct category {
     const char *name, *title; /* "ack", "Acknowledgement" */
+    enum judged_by judged_by;
 };
 size_t category_count(void);
 const struct category *category_at(size_t index); /* in the order of reports */

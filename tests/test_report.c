@@ -124,6 +124,31 @@ static void make_raw_bytes_pass(struct sample *s)
     s->findings[RAW_BYTES].evidence_count = 0;
 }
 
+static const struct difference dearer = {
+    .about = "product 3",
+    .place = "state-url 1: /products/[]",
+    .path = "/price",
+    .expected = "10",
+    .found = "9",
+    .without = "{\"price\":10,\"sku\":\"<product 3>\"}",
+    .with = "{\"price\":9,\"sku\":\"<product 3>\"}",
+    .deliveries = {"31 product.created", "38 product.updated (a copy of an event that came before)"},
+    .deliveries_count = 2,
+};
+
+/* sig/raw-bytes stands on the connector's state. */
+static void make_state_speak(struct sample *s, struct difference difference)
+{
+    struct finding *f = &s->findings[RAW_BYTES];
+    f->failed = f->evidence_count = 1;
+    f->evidence[0] = (struct evidence){.delivery = 38,
+                                       .request = "delivery 38: product.updated",
+                                       .event_id = "e",
+                                       .expected = "/price 10",
+                                       .came = "/price 9",
+                                       .difference = difference};
+}
+
 /* What a connector may put into its answers. */
 static const char HOSTILE[] = "\"quoted\" 'single' \\ \x1b[2J\x07 \xff\xc0\x80\xed\xa0\x80 <b>&amp;]]> "
                               "-->\r\n...\nok 1 - fine # SKIP\x7f\xc2\x9b\xef\xbf\xbf é";
@@ -137,6 +162,15 @@ static void make_hostile(struct sample *s)
         s->findings[i].evidence[0] = (struct evidence){
             .delivery = 1, .request = HOSTILE, .event_id = HOSTILE, .expected = HOSTILE, .came = HOSTILE};
     }
+    s->findings[RAW_BYTES].evidence[0].difference = (struct difference){.about = HOSTILE,
+                                                                        .place = HOSTILE,
+                                                                        .path = HOSTILE,
+                                                                        .expected = HOSTILE,
+                                                                        .found = HOSTILE,
+                                                                        .without = HOSTILE,
+                                                                        .with = HOSTILE,
+                                                                        .deliveries = {HOSTILE},
+                                                                        .deliveries_count = 1};
     make_status_fail(s);
     s->findings[STATUS].reason = HOSTILE;
 }
@@ -328,6 +362,71 @@ static void test_text_shows_hostile_strings_harmlessly(void **state)
     free(text);
 }
 
+static void test_text_shows_what_differs_as_a_small_diff(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    make_state_speak(&s, dearer);
+    char *text = render_text(j, (struct report_options){0});
+    assert_has(
+        text,
+        "    product 3 at state-url 1: /products/[]\n"
+        "      - {\"price\":10,\"sku\":\"<product 3>\"}  without the fault\n"
+        "      + {\"price\":9,\"sku\":\"<product 3>\"}   with the fault\n"
+        "      /price: expected 10, found 9\n"
+        "      deliveries  31 product.created, 38 product.updated (a copy of an event that came before)\n"
+        "    fix  Verify the raw body.\n");
+    free(text);
+}
+
+static void test_text_leaves_out_the_record_that_is_not_there(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    struct difference gone = dearer;
+    gone.path = gone.with = "";
+    gone.expected = "1 record";
+    gone.found = "none";
+    gone.deliveries_before = 7;
+    make_state_speak(&s, gone);
+    char *text = render_text(j, (struct report_options){0});
+    assert_has(text, "      - {\"price\":10,\"sku\":\"<product 3>\"}  without the fault\n"
+                     "      expected 1 record, found none\n"
+                     "      deliveries  7 before, 31 product.created, ");
+    free(text);
+}
+
+static void test_text_cuts_long_records_around_what_differs(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    char without[1200], with[1200];
+    struct difference wide = dearer;
+    for (size_t i = 0; i < 400; i++)
+        memcpy(&without[2 * i], "é", 2); /* a cut must not fall into a character */
+    without[800] = '\0';
+    memcpy(with, without, sizeof with);
+    memcpy(&without[601], "Z", 1);
+    memcpy(&without[600], "Y", 1);
+    wide.without = without;
+    wide.with = with;
+    wide.expected = with;
+    make_state_speak(&s, wide);
+    char *text = render_text(j, (struct report_options){0});
+    assert_visible(text);
+    const char *line = strstr(text, "      - …éé"), *z = line ? strstr(line, "éYZé") : NULL;
+    assert_non_null(z);
+    assert_true(z - line < 60);
+    assert_true(strcspn(line, "\n") < 200);
+    assert_has_not(text, "\xef\xbf\xbd");
+    assert_has(text, "é…  without the fault\n      + …é");
+    assert_has(text, "é…, found 9\n");
+    free(text);
+}
+
 /* ---- JSON ------------------------------------------------------------------------------------------- */
 
 static cJSON *at(cJSON *node, const char *key)
@@ -404,6 +503,31 @@ static void test_json_tells_every_finding(void **state)
     assert_string_equal(text_at(f, "verdict"), "not-applicable");
     assert_true(cJSON_IsNull(at(f, "scenario")));
     assert_true(cJSON_IsNull(at(f, "latency_us")));
+    cJSON_Delete(root);
+}
+
+static void test_json_tells_what_differs(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    make_state_speak(&s, dearer);
+    cJSON *root = parse_report(j), *f = cJSON_GetArrayItem(at(root, "findings"), RAW_BYTES);
+    cJSON *d = at(cJSON_GetArrayItem(at(f, "evidence"), 0), "difference");
+    assert_string_equal(text_at(d, "about"), "product 3");
+    assert_string_equal(text_at(d, "place"), dearer.place);
+    assert_string_equal(text_at(d, "path"), "/price");
+    assert_string_equal(text_at(d, "expected"), "10");
+    assert_string_equal(text_at(d, "found"), "9");
+    assert_string_equal(text_at(d, "record_without"), dearer.without);
+    assert_string_equal(text_at(d, "record_with"), dearer.with);
+    assert_int_equal(cJSON_GetArraySize(at(d, "deliveries")), 2);
+    assert_int_equal(at(d, "deliveries_before")->valueint, 0);
+    cJSON_Delete(root);
+    make_state_speak(&s, (struct difference){.about = NULL});
+    root = parse_report(j);
+    f = cJSON_GetArrayItem(at(root, "findings"), RAW_BYTES);
+    assert_true(cJSON_IsNull(at(cJSON_GetArrayItem(at(f, "evidence"), 0), "difference")));
     cJSON_Delete(root);
 }
 
@@ -535,6 +659,18 @@ static void test_junit_is_red_exactly_when_the_run_fails(void **state)
     free(text);
 }
 
+static void test_junit_tells_what_differs(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    make_state_speak(&s, dearer);
+    char *text = render(j, report_junit);
+    assert_has(text, "      + {&quot;price&quot;:9,&quot;sku&quot;:&quot;&lt;product 3&gt;&quot;}   with the "
+                     "fault\n      /price: expected 10, found 9\n");
+    free(text);
+}
+
 static void test_junit_shows_hostile_strings_harmlessly(void **state)
 {
     (void)state;
@@ -577,6 +713,26 @@ static void test_tap_of_a_failed_run(void **state)
                               "ok 5 - sig/odd # SKIP inconclusive: the request was refused without the fault "
                               "too\n"
                               "ok 6 - sig/stale # SKIP not-applicable: aep has no timestamp\n");
+    free(text);
+}
+
+static void test_tap_tells_what_differs(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    make_state_speak(&s, dearer);
+    char *text = render(j, report_tap);
+    assert_has(text, "      came: \"/price 9\"\n"
+                     "      about: \"product 3\"\n"
+                     "      place: \"state-url 1: /products/[]\"\n"
+                     "      path: \"/price\"\n"
+                     "      record_without: \"{\\\"price\\\":10,\\\"sku\\\":\\\"<product 3>\\\"}\"\n"
+                     "      record_with: \"{\\\"price\\\":9,\\\"sku\\\":\\\"<product 3>\\\"}\"\n"
+                     "      deliveries:\n"
+                     "        - \"31 product.created\"\n"
+                     "        - \"38 product.updated (a copy of an event that came before)\"\n"
+                     "  fix: ");
     free(text);
 }
 
@@ -626,14 +782,14 @@ static void test_tap_lines_are_ours_alone(void **state)
 static void test_rules_are_complete(void **state)
 {
     (void)state;
-#define CATEGORY(id, name, title) name "/",
+#define CATEGORY(id, name, title, judged_by) name "/",
 #define RULE(id, name, level, platforms, holds, clause, why, fix)
     static const char *const categories[] = {
 #include "rules.def"
     };
 #undef CATEGORY
 #undef RULE
-#define CATEGORY(id, name, title)
+#define CATEGORY(...)
 #define RULE(id, name, level, platforms, holds, clause, why, fix)                                            \
     {name, level, platforms, holds, clause, why, fix},
     static const struct rule rules[] = {
@@ -698,14 +854,20 @@ int main(void)
         cmocka_unit_test(test_text_is_coloured_only_when_asked),
         cmocka_unit_test(test_text_wraps_at_spaces_with_a_hanging_indent),
         cmocka_unit_test(test_text_shows_hostile_strings_harmlessly),
+        cmocka_unit_test(test_text_shows_what_differs_as_a_small_diff),
+        cmocka_unit_test(test_text_leaves_out_the_record_that_is_not_there),
+        cmocka_unit_test(test_text_cuts_long_records_around_what_differs),
         cmocka_unit_test(test_json_tells_the_run),
         cmocka_unit_test(test_json_tells_every_finding),
+        cmocka_unit_test(test_json_tells_what_differs),
         cmocka_unit_test(test_json_has_null_where_nothing_was_judged),
         cmocka_unit_test(test_json_carries_hostile_strings),
         cmocka_unit_test(test_junit_is_a_suite_a_category),
         cmocka_unit_test(test_junit_is_red_exactly_when_the_run_fails),
+        cmocka_unit_test(test_junit_tells_what_differs),
         cmocka_unit_test(test_junit_shows_hostile_strings_harmlessly),
         cmocka_unit_test(test_tap_of_a_failed_run),
+        cmocka_unit_test(test_tap_tells_what_differs),
         cmocka_unit_test(test_tap_makes_a_failed_should_a_todo_unless_it_failed_the_run),
         cmocka_unit_test(test_tap_bails_out_of_a_run_without_a_verdict),
         cmocka_unit_test(test_tap_lines_are_ours_alone),

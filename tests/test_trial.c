@@ -589,7 +589,7 @@ static void test_a_skipped_scenario_says_what_to_give(void **unused)
     expect_reason(&b, "idem/state", "no way to look: give --state-url");
     expect_reason(&b, "idem/overlap", "no way to look: give --state-url");
     expect(&b, "order/stale", VERDICT_NOT_OBSERVED);
-    expect_reason(&b, "order/stale", "no delivery of this run shows it");
+    expect_reason(&b, "order/stale", "no scenario of this run is about it");
     assert_int_equal(b.judgement->verdict, CONFORMS);
     assert_int_equal(b.judgement->scenario_count, 1);
     finish(&b);

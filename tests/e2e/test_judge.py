@@ -39,6 +39,43 @@ def test_reasons_speak_to_the_connectors_author(pimsim, tmp_path, bug, rule, wor
     assert words in findings[rule]["reason"]
 
 
+def test_the_state_of_a_connector_is_judged_offline(pimsim):
+    judged = pimsim("judge", ROOT / "tests/journals/state.ndjson")
+    assert judged.returncode == 1
+    assert """\
+FAIL  idem/state  must  effects/duplicates  1 of 3
+    1 of 3 products differs after events that came again: /price of product 3 is 9, and 10 without the fault
+    product 3 at state-url 1: /products/[]
+      - {"price":10,"sku":"<product 3>","updated":"<now>"}  without the fault
+      + {"price":9,"sku":"<product 3>","updated":"<now>"}   with the fault
+      /price: expected 10, found 9
+      deliveries  9 product.created, 18 product.updated, 20 product.created (a copy of an event that came before)
+    fix  Insert the event's id into""" in judged.stdout
+    assert "order/late-create: no way to look at the connector's state: give --state-url" in judged.stdout
+    findings = {f["rule"]: f for f in json.loads(
+        pimsim("judge", ROOT / "tests/journals/state.ndjson", "--format", "json").stdout)["findings"]}
+    assert {rule: f["verdict"] for rule, f in findings.items() if f["verdict"] in ("pass", "fail")} == {
+        "ack/deadline": "pass", "ack/duplicate": "pass", "idem/state": "fail", "durable/ack": "pass"}
+
+
+def test_a_journal_with_states_that_was_cut_anywhere_is_judged(pimsim, tmp_path):
+    whole = (ROOT / "tests/journals/state.ndjson").read_bytes()
+    for length in range(whole.index(b"\n") + 1, len(whole), 499):
+        (tmp_path / "cut.ndjson").write_bytes(whole[:length])
+        cut = pimsim("judge", "cut.ndjson", "--format", "json")
+        over = b'"settled","name":"effects/duplicates"' in whole[:length]
+        failed = [f["rule"] for f in json.loads(cut.stdout)["findings"] if f["verdict"] == "fail"]
+        assert failed == (["idem/state"] if over else []) and cut.returncode == (1 if over else 4)
+
+
+@pytest.mark.parametrize("rule,needed", [("idem/state", True), ("durable/ack", True), ("ack/status", False)])
+def test_explain_says_how_a_rule_is_judged_and_what_that_needs(pimsim, rule, needed):
+    text, explained = pimsim("explain", rule).stdout, json.loads(pimsim("explain", rule, "--format=json").stdout)
+    assert ("Needs       --state-url, --state-cmd or --sink" in text) == needed
+    assert ("--state-url" in (explained["needs"] or "")) == needed
+    assert ("the connector's state" if needed else "how the connector answers") in explained["judged_by"]
+
+
 def test_a_connector_that_refuses_everything_shows_no_merit(pimsim, tmp_path):
     demo(pimsim, "core", "signatures", "-p", "events-api", "--bug", "sig-no-dot", "--report-json", "run.json")
     findings = {f["rule"]: f for f in json.loads((tmp_path / "run.json").read_text())["findings"]}

@@ -17,6 +17,7 @@ RUNS = {
     "strict": (["core", "--bug", "ack-202", "--strict"], 1),
     "refused": (["core", "signatures", "-p", "events-api", "--bug", "sig-no-dot"], 1),
     "required": (["core/first-contact", "--require", "sig/rotation"], 4),
+    "state": (["judge", ROOT / "tests/journals/state.ndjson"], 1),
 }
 
 
@@ -29,8 +30,9 @@ def reports(tmp_path_factory):
         folder = tmp_path_factory.mktemp(name)
         files = {kind: folder / f"run.{kind}" for kind in ("json", "junit", "tap")}
         options = [part for kind, path in files.items() for part in (f"--report-{kind}", str(path))]
-        platform = [] if "-p" in args else ["-p", "aep"]
-        run = subprocess.run([PROGRAM, "demo", "-q", "--config=", *args, *platform, *options],
+        command = [] if args[0] == "judge" else ["demo"]
+        platform = [] if "-p" in args or not command else ["-p", "aep"]
+        run = subprocess.run([PROGRAM, *command, *args, "-q", "--config=", *platform, *options],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
                              env=clean)
         assert run.returncode == code, run.stdout + run.stderr
@@ -66,6 +68,19 @@ def assert_same_keys(place, got, documented):
 
 def test_json_has_the_documented_members_and_no_others(run):
     assert_same_keys("report", json.loads(run["json"]), example())
+
+
+def difference(report):
+    found = [f for f in report["findings"] if f["rule"] == "idem/state"]
+    return found[0]["evidence"][0]["difference"]
+
+
+def test_json_shows_what_differs_as_documented(reports):
+    got, documented = difference(json.loads(reports["state"]["json"])), difference(example())
+    assert list(got) == list(documented)
+    for key, value in documented.items():
+        assert type(got[key]) is type(value)
+        assert key == "path" or f"difference.{key}`" in FORMATS or f"`{key}`" in FORMATS
 
 
 def test_json_types_and_words(run):
