@@ -232,9 +232,9 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status, text=b""):
         self.send_response(status)
         if status != 204:
-            self.send_header("Content-Length", str(len(text) + (100 if broken("short-body") else 0)))
+            self.send_header("Content-Length", str(len(text) + {"short-body": 100, "trickles": 60}.get(BREAK, 0)))
         self.end_headers()
-        if broken("trickles"):
+        if broken("trickles") and self.command == "POST":
             for _ in range(60):
                 self.wfile.write(b".")
                 self.wfile.flush()
