@@ -248,7 +248,8 @@ static enum excuse excuse_of(const struct survey *s, const struct attempt *a)
  * the bytes that decide. */
 static enum rule_id blame_signature(const struct survey *s)
 {
-    return s->signature_taken && s->bytes_refused ? RULE_SIG_RAW_BYTES : RULE_SIG_VALID;
+    bool other = s->mistaken && !sign_mistake_is_spelling(s->mistaken->mistake);
+    return s->signature_taken && s->bytes_refused && !other ? RULE_SIG_RAW_BYTES : RULE_SIG_VALID;
 }
 
 /* No plain request of this size was ever taken, and smaller ones were, or there were none. */

@@ -204,15 +204,17 @@ static void put_undiagnosed(const struct transcript *t, const struct tally *tall
                    platform_names[t->platform], events_api ? ", and is its clock right?" : "?");
 }
 
-/* Who refuses connections was there before: what was the last thing that it did not survive? */
+/* Who refuses connections was there before: the first request that it did not survive. */
 static void put_end(const struct transcript *t, const struct attempt *refused, struct buf *text)
 {
-    for (const struct attempt *a = refused; a-- > t->attempts;)
-        if (a->blame != RULE_NONE && a->outcome == OUTCOME_RESET) {
-            buf_puts(text, "; the connector was gone since ");
-            reason_request(t, a, text);
-            return;
-        }
+    const struct attempt *lost = NULL;
+    for (const struct attempt *a = refused; a-- > t->attempts && (!lost || a->scenario == lost->scenario);)
+        if (a->blame != RULE_NONE && a->outcome == OUTCOME_RESET)
+            lost = a;
+    if (lost) {
+        buf_puts(text, "; the connector was gone since ");
+        reason_request(t, lost, text);
+    }
 }
 
 void reason_failed(const struct transcript *t, enum rule_id rule, const struct tally *tally, bool unchecked,
