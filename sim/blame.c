@@ -3,7 +3,9 @@
 #include "blame.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "limits.h"
 #include "sign.h"
 
 /* A variant that met silence is at fault for it when chance explains that less often than this. */
@@ -95,6 +97,11 @@ static bool silent(const struct attempt *a)
     return lost(a) || (a->ended && (a->outcome == OUTCOME_TIMEOUT || a->outcome == OUTCOME_REFUSED));
 }
 
+static uint64_t end_us(const struct attempt *a)
+{
+    return a->at_us + a->total_us;
+}
+
 static bool late(const struct transcript *t, const struct attempt *a)
 {
     return silent(a) && a->late_us >= t->deadline_us / 10;
@@ -148,6 +155,33 @@ const struct attempt *blame_mistake(const struct transcript *t, unsigned *tried)
             return NULL;
     }
     return found;
+}
+
+/* ---- copies --------------------------------------------------------------------------------- */
+
+/* A copy that was sent while its original was on its way may have overtaken it. When only the copy was
+ * acknowledged, that is what happened: the connector met the original as what came again. */
+static void settle_overtaken(struct transcript *t, struct attempt *original)
+{
+    const struct attempt *end = t->attempts + t->attempt_count;
+    if (end - original > IN_FLIGHT_MAX)
+        end = original + IN_FLIGHT_MAX;
+    for (struct attempt *a = original + 1; a < end && a->at_us <= end_us(original); a++) {
+        if (a->rule != RULE_ACK_DUPLICATE || !attempt_acknowledged(a) ||
+            strcmp(a->event_id, original->event_id) != 0)
+            continue;
+        uint8_t variant = a->variant, rule = a->rule;
+        a->variant = original->variant, a->rule = original->rule;
+        original->variant = variant, original->rule = rule;
+        return;
+    }
+}
+
+static void settle_copies(struct transcript *t)
+{
+    for (size_t i = 0; i < t->attempt_count; i++)
+        if (attempt_plain(&t->attempts[i]) && t->attempts[i].ended && !attempt_met(t, &t->attempts[i]))
+            settle_overtaken(t, &t->attempts[i]);
 }
 
 /* ---- the survey --------------------------------------------------------------------------- */
@@ -273,10 +307,23 @@ static enum rule_id blame_plain(const struct survey *s, const struct attempt *a)
     return overloaded ? blame_pace(s, a) : RULE_ACK_DEADLINE;
 }
 
-/* On AEP the check is not signed. On the Events API a connector that takes no signature takes not this one.
- */
+/* Undisturbed deliveries at other moments met the same silence, more often than chance allows for. */
+static bool usual(const struct survey *s, const struct attempt *a)
+{
+    uint32_t same = 0;
+    for (size_t i = 0; i < s->t->attempt_count; i++) {
+        const struct attempt *other = &s->t->attempts[i];
+        bool beside = other->at_us <= end_us(a) && end_us(other) >= a->at_us;
+        same += attempt_plain(other) && other->ended && other->outcome == a->outcome && !beside;
+    }
+    return same >= CHANCE_MIN * s->plain.sent && same > 0;
+}
+
+/* On AEP the check is not signed. On the Events API, who takes no signature at all takes not this one. */
 static enum rule_id blame_reachability(const struct survey *s, const struct attempt *a)
 {
+    if (silent(a) && a->outcome != OUTCOME_REFUSED && usual(s, a))
+        return RULE_ACK_DEADLINE;
     if (s->t->platform == PLATFORM_AEP)
         return RULE_REACH_HEAD;
     return denied(s, a) && !s->signature_taken ? RULE_SIG_VALID : RULE_REACH_TEST;
@@ -304,11 +351,6 @@ static enum rule_id blame_of(const struct survey *s, struct attempt *a)
 }
 
 /* ---- bystanders --------------------------------------------------------------------------- */
-
-static uint64_t end_us(const struct attempt *a)
-{
-    return a->at_us + a->total_us;
-}
 
 /* A silence that is blamed on what was sent, and not on the pace: the connector crashed or hung at it. */
 static bool breakdown(const struct attempt *a)
@@ -372,6 +414,7 @@ void blame_assign(struct transcript *t)
 {
     struct survey s = {.t = t, .groups = mem_alloc((t->played_count + 1) * sizeof *s.groups)};
     unsigned tried;
+    settle_copies(t);
     s.mistaken = blame_mistake(t, &tried);
     for (size_t i = 0; i < t->attempt_count; i++)
         survey_attempt(&s, &t->attempts[i]);

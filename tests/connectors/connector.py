@@ -21,7 +21,6 @@ BREAKS = {
     "json-dumps": "verifies over json.dumps(json.loads(body))",
     "json-compact": "the same with separators=(',', ':') and ensure_ascii=False, which looks right on AEP",
     "decoded": "verifies over body.decode('ascii', 'ignore')",
-    "stripped": "verifies over body.strip(), and refuses what does not end with a brace",
     "no-dot": "signs timestamp and body without the dot",
     "secret-newline": "open(…).read() of the secret, with its newline",
     "secret-space": "has a space at the end of its secret",
