@@ -122,6 +122,14 @@ static bool knew_headers(const struct transcript *t, const struct attempt *probe
     return false;
 }
 
+/* Who makes the mistake of `found` takes this request too: it is the same, or about milliseconds, which are
+ * far ahead; and who was made for both platforms makes the other mistake. */
+static bool explained_by(const struct attempt *found, const struct attempt *a)
+{
+    return a->mistake == found->mistake || a->mistake == MISTAKE_OTHER_HEADERS ||
+           (found->mistake == MISTAKE_TIMESTAMP_AHEAD && a->mistake == MISTAKE_TIMESTAMP_MS);
+}
+
 /* When a wrong request was taken in the place of the right one, the mistake is known. A connector that
  * takes right signatures too makes only a mistake that depends on the body; one that takes several kinds
  * of wrong ones makes none of them. */
@@ -144,14 +152,9 @@ const struct attempt *blame_mistake(const struct transcript *t, unsigned *tried)
         probed[a->mistake] = true;
         if (!(attempt_acknowledged(a) || knew_headers(t, a)) || (2 * taken > plain && !of_body))
             continue;
-        bool weak = found && found->mistake == MISTAKE_OTHER_HEADERS;
-        if (!found || weak)
+        if (!found || found->mistake == MISTAKE_OTHER_HEADERS)
             found = a;
-        else if (a->mistake == MISTAKE_OTHER_HEADERS)
-            continue; /* made for both platforms: the other mistake explains more */
-        else if (found->mistake == MISTAKE_TIMESTAMP_AHEAD && a->mistake == MISTAKE_TIMESTAMP_MS)
-            continue; /* milliseconds are far ahead */
-        else if (found->mistake != a->mistake && !of_body)
+        else if (!explained_by(found, a) && !of_body)
             return NULL;
     }
     return found;
