@@ -3,6 +3,10 @@
 #include "blame.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "limits.h"
+#include "sign.h"
 
 /* A variant that met silence is at fault for it when chance explains that less often than this. */
 #define CHANCE_MIN 0.01
@@ -17,11 +21,13 @@ struct group {
 struct survey {
     const struct transcript *t;
     struct group (*groups)[VARIANT_COUNT]; /* by scenario */
-    uint32_t batch_taken;                  /* the most events of a plain request that was acknowledged */
-    bool single_refused;                   /* a plain request of one event was answered, and otherwise */
-    bool signature_taken;                  /* some plain delivery was acknowledged … */
-    bool bytes_refused;                    /* … and one that only spells its JSON otherwise was refused */
-    bool moods[STATUS_COUNT];              /* the statuses that plain deliveries were wrongly answered with */
+    struct group plain, by_rule[RULE_COUNT + 1];
+    uint32_t batch_taken;           /* the most events of a plain request that was acknowledged */
+    bool single_refused;            /* a plain request of one event was answered, and otherwise */
+    const struct attempt *mistaken; /* the mistake that explains refusals, or NULL */
+    bool signature_taken;           /* some plain delivery was acknowledged … */
+    bool bytes_refused;             /* … and one that only spells its JSON otherwise was refused */
+    bool moods[STATUS_COUNT];       /* the statuses that plain deliveries were wrongly answered with */
 };
 
 /* ---- one attempt -------------------------------------------------------------------------- */
@@ -74,7 +80,7 @@ bool attempt_met(const struct transcript *t, const struct attempt *a)
     }
 }
 
-static bool denied(const struct attempt *a)
+bool attempt_denied(const struct attempt *a)
 {
     return answered_within(a, 401, 401) || answered_within(a, 403, 403);
 }
@@ -91,37 +97,135 @@ static bool silent(const struct attempt *a)
     return lost(a) || (a->ended && (a->outcome == OUTCOME_TIMEOUT || a->outcome == OUTCOME_REFUSED));
 }
 
+static uint64_t end_us(const struct attempt *a)
+{
+    return a->at_us + a->total_us;
+}
+
 static bool late(const struct transcript *t, const struct attempt *a)
 {
     return silent(a) && a->late_us >= t->deadline_us / 10;
 }
 
+/* ---- the known mistakes ---------------------------------------------------------------------- */
+
+/* With the other platform's headers the body is still this one's: it may be refused, but not like the rest.
+ */
+static bool knew_headers(const struct transcript *t, const struct attempt *probe)
+{
+    if (probe->mistake != MISTAKE_OTHER_HEADERS || !attempt_answered(probe) || attempt_denied(probe) ||
+        probe->status >= 429)
+        return false;
+    for (size_t i = 0; i < t->attempt_count; i++)
+        if (attempt_plain(&t->attempts[i]) && attempt_answered(&t->attempts[i]))
+            return attempt_denied(&t->attempts[i]);
+    return false;
+}
+
+/* Who makes the mistake of `found` takes this request too: it is the same, or about milliseconds, which are
+ * far ahead; and who was made for both platforms makes the other mistake. */
+static bool explained_by(const struct attempt *found, const struct attempt *a)
+{
+    return a->mistake == found->mistake || a->mistake == MISTAKE_OTHER_HEADERS ||
+           (found->mistake == MISTAKE_TIMESTAMP_AHEAD && a->mistake == MISTAKE_TIMESTAMP_MS);
+}
+
+/* When a wrong request was taken in the place of the right one, the mistake is known. A connector that
+ * takes right signatures too makes only a mistake that depends on the body; one that takes several kinds
+ * of wrong ones makes none of them. */
+const struct attempt *blame_mistake(const struct transcript *t, unsigned *tried)
+{
+    const struct attempt *found = NULL;
+    bool probed[MISTAKE_COUNT + 1] = {false};
+    uint64_t taken = 0, plain = 0;
+    *tried = 0;
+    for (size_t i = 0; i < t->attempt_count; i++) {
+        plain += attempt_plain(&t->attempts[i]);
+        taken += attempt_plain(&t->attempts[i]) && attempt_acknowledged(&t->attempts[i]);
+    }
+    for (size_t i = 0; i < t->attempt_count; i++) {
+        const struct attempt *a = &t->attempts[i];
+        bool of_body = sign_mistake_is_spelling(a->mistake);
+        if (a->kind != KIND_DIAGNOSIS)
+            continue;
+        *tried += !probed[a->mistake];
+        probed[a->mistake] = true;
+        if (!(attempt_acknowledged(a) || knew_headers(t, a)) || (2 * taken > plain && !of_body))
+            continue;
+        if (!found || found->mistake == MISTAKE_OTHER_HEADERS)
+            found = a;
+        else if (!explained_by(found, a) && !of_body)
+            return NULL;
+    }
+    return found;
+}
+
+/* ---- copies --------------------------------------------------------------------------------- */
+
+/* A copy that was sent while its original was on its way may have overtaken it. When only the copy was
+ * acknowledged, that is what happened: the connector met the original as what came again. */
+static void settle_overtaken(struct transcript *t, struct attempt *original)
+{
+    const struct attempt *end = t->attempts + t->attempt_count;
+    if (end - original > IN_FLIGHT_MAX)
+        end = original + IN_FLIGHT_MAX;
+    for (struct attempt *a = original + 1; a < end && a->at_us <= end_us(original); a++) {
+        if (a->rule != RULE_ACK_DUPLICATE || !attempt_acknowledged(a) ||
+            strcmp(a->event_id, original->event_id) != 0)
+            continue;
+        uint8_t variant = a->variant, rule = a->rule;
+        a->variant = original->variant, a->rule = original->rule;
+        original->variant = variant, original->rule = rule;
+        return;
+    }
+}
+
+static void settle_copies(struct transcript *t)
+{
+    for (size_t i = 0; i < t->attempt_count; i++)
+        if (attempt_plain(&t->attempts[i]) && t->attempts[i].ended && !attempt_met(t, &t->attempts[i]))
+            settle_overtaken(t, &t->attempts[i]);
+}
+
 /* ---- the survey --------------------------------------------------------------------------- */
+
+/* Refused for its signature: with 401 or 403, or however a connector refuses that takes wrong ones alone. */
+static bool denied(const struct survey *s, const struct attempt *a)
+{
+    return attempt_denied(a) || (s->mistaken && answered_within(a, 400, s->signature_taken ? 499 : 599));
+}
+
+static void count(struct group *g, const struct transcript *t, const struct attempt *a)
+{
+    g->sent++;
+    g->met += attempt_met(t, a);
+    g->wrong += attempt_answered(a) && !attempt_met(t, a);
+    g->timeouts += a->ended && a->outcome == OUTCOME_TIMEOUT;
+}
 
 static void survey_attempt(struct survey *s, const struct attempt *a)
 {
-    struct group *g = &s->groups[a->scenario][attempt_plain(a) ? VARIANT_NONE : a->variant];
+    bool plain = attempt_plain(a);
     if (a->kind != KIND_EVENTS)
         return;
-    g->sent++;
-    g->met += attempt_met(s->t, a);
-    g->wrong += attempt_answered(a) && !attempt_met(s->t, a);
-    g->timeouts += a->ended && a->outcome == OUTCOME_TIMEOUT;
-    if (attempt_plain(a) && attempt_acknowledged(a)) {
+    count(&s->groups[a->scenario][plain ? VARIANT_NONE : a->variant], s->t, a);
+    count(plain ? &s->plain : &s->by_rule[a->rule], s->t, a);
+    if (plain && attempt_acknowledged(a)) {
         s->signature_taken = true;
         if (a->events > s->batch_taken)
             s->batch_taken = a->events;
-    } else if (attempt_plain(a) && attempt_answered(a)) {
+    } else if (plain && attempt_answered(a)) {
         s->moods[a->status] = true;
         s->single_refused |= a->events == 1;
     }
-    s->bytes_refused |= variant_get(a->variant)->fault == FAULT_BYTES && denied(a);
+    s->bytes_refused |= variant_get(a->variant)->fault == FAULT_BYTES && denied(s, a);
 }
 
-/* Undisturbed deliveries of the attempt's scenario were acknowledged. */
+/* Undisturbed deliveries of the attempt's scenario were acknowledged; or those of an earlier one, where the
+ * connector did not live to acknowledge any of this. */
 static bool controlled(const struct survey *s, const struct attempt *a)
 {
-    return s->groups[a->scenario][VARIANT_NONE].met > 0;
+    return s->groups[a->scenario][VARIANT_NONE].met > 0 || (lost(a) && s->signature_taken);
 }
 
 /* Silence follows this variant always, and the others too seldom for that to be chance. */
@@ -139,12 +243,11 @@ static bool silences(const struct survey *s, const struct attempt *a)
     return chance < CHANCE_MIN;
 }
 
-/* What undisturbed deliveries are answered with as well is the connector's mood, unless it befalls this
- * variant more often than not, and more than twice as often as the others. */
+/* What undisturbed deliveries are answered with as well is the connector's mood, unless it befalls what the
+ * rule judges more often than not, and more than twice as often as the others. Variants alone are too few. */
 static bool moody(const struct survey *s, const struct attempt *a)
 {
-    const struct group *g = &s->groups[a->scenario][a->variant];
-    const struct group *plain = &s->groups[a->scenario][VARIANT_NONE];
+    const struct group *g = &s->by_rule[a->rule], *plain = &s->plain;
     bool follows = g->wrong > g->met && (double)g->wrong * plain->sent > 2.0 * plain->wrong * g->sent;
     return s->moods[a->status] && !follows;
 }
@@ -182,7 +285,8 @@ static enum excuse excuse_of(const struct survey *s, const struct attempt *a)
  * the bytes that decide. */
 static enum rule_id blame_signature(const struct survey *s)
 {
-    return s->signature_taken && s->bytes_refused ? RULE_SIG_RAW_BYTES : RULE_SIG_VALID;
+    bool other = s->mistaken && !sign_mistake_is_spelling(s->mistaken->mistake);
+    return s->signature_taken && s->bytes_refused && !other ? RULE_SIG_RAW_BYTES : RULE_SIG_VALID;
 }
 
 /* No plain request of this size was ever taken, and smaller ones were, or there were none. */
@@ -198,7 +302,7 @@ static enum rule_id blame_pace(const struct survey *s, const struct attempt *a)
 
 static enum rule_id blame_plain(const struct survey *s, const struct attempt *a)
 {
-    if (denied(a))
+    if (denied(s, a))
         return blame_signature(s);
     if (too_many(s, a) && (attempt_answered(a) || lost(a)))
         return RULE_FORM_BATCH;
@@ -206,13 +310,26 @@ static enum rule_id blame_plain(const struct survey *s, const struct attempt *a)
     return overloaded ? blame_pace(s, a) : RULE_ACK_DEADLINE;
 }
 
-/* On AEP the check is not signed. On the Events API a connector that takes no signature takes not this one.
- */
+/* Undisturbed deliveries at other moments met the same silence, more often than chance allows for. */
+static bool usual(const struct survey *s, const struct attempt *a)
+{
+    uint32_t same = 0;
+    for (size_t i = 0; i < s->t->attempt_count; i++) {
+        const struct attempt *other = &s->t->attempts[i];
+        bool beside = other->at_us <= end_us(a) && end_us(other) >= a->at_us;
+        same += attempt_plain(other) && other->ended && other->outcome == a->outcome && !beside;
+    }
+    return same >= CHANCE_MIN * s->plain.sent && same > 0;
+}
+
+/* On AEP the check is not signed. On the Events API, who takes no signature at all takes not this one. */
 static enum rule_id blame_reachability(const struct survey *s, const struct attempt *a)
 {
+    if (silent(a) && a->outcome != OUTCOME_REFUSED && usual(s, a))
+        return RULE_ACK_DEADLINE;
     if (s->t->platform == PLATFORM_AEP)
         return RULE_REACH_HEAD;
-    return denied(a) && !s->signature_taken ? RULE_SIG_VALID : RULE_REACH_TEST;
+    return denied(s, a) && !s->signature_taken ? RULE_SIG_VALID : RULE_REACH_TEST;
 }
 
 static enum rule_id blame_of(const struct survey *s, struct attempt *a)
@@ -226,7 +343,7 @@ static enum rule_id blame_of(const struct survey *s, struct attempt *a)
         return blame_reachability(s, a);
     if (attempt_plain(a))
         return blame_plain(s, a);
-    if (attempt_expects(a) == EXPECT_ACK && denied(a) && s->moods[a->status])
+    if (attempt_expects(a) == EXPECT_ACK && denied(s, a) && s->moods[a->status])
         return blame_signature(s);
     if (!sporadic(s, a))
         return (enum rule_id)a->rule;
@@ -237,11 +354,6 @@ static enum rule_id blame_of(const struct survey *s, struct attempt *a)
 }
 
 /* ---- bystanders --------------------------------------------------------------------------- */
-
-static uint64_t end_us(const struct attempt *a)
-{
-    return a->at_us + a->total_us;
-}
 
 /* A silence that is blamed on what was sent, and not on the pace: the connector crashed or hung at it. */
 static bool breakdown(const struct attempt *a)
@@ -280,19 +392,21 @@ static void excuse_neighbours(struct transcript *t)
     }
 }
 
-/* A connector that is gone refuses every connection until it is started again: that is one failure. */
+/* A connector that is gone refuses every connection until it is started again: that is one failure. Where
+ * the rule that it was gone for is no more than a SHOULD, the valid deliveries that it missed stay one. */
 static void excuse_absence(struct transcript *t)
 {
-    bool gone = false;
+    bool gone = false, must = true;
     uint64_t since_us = 0;
     for (size_t i = 0; i < t->attempt_count; i++) {
         struct attempt *a = &t->attempts[i];
         bool refused = a->ended && a->outcome == OUTCOME_REFUSED;
         if (attempt_answered(a) && a->at_us >= since_us)
             gone = false;
-        else if (refused && gone)
+        else if (refused && gone && (must || !attempt_plain(a)))
             excuse(a);
         else if ((refused || lost(a)) && a->blame != RULE_NONE) {
+            must = gone ? must : rule_at(a->blame)->level == LEVEL_MUST;
             gone = true;
             since_us = end_us(a);
         }
@@ -302,6 +416,9 @@ static void excuse_absence(struct transcript *t)
 void blame_assign(struct transcript *t)
 {
     struct survey s = {.t = t, .groups = mem_alloc((t->played_count + 1) * sizeof *s.groups)};
+    unsigned tried;
+    settle_copies(t);
+    s.mistaken = blame_mistake(t, &tried);
     for (size_t i = 0; i < t->attempt_count; i++)
         survey_attempt(&s, &t->attempts[i]);
     for (size_t i = 0; i < t->attempt_count; i++) {

@@ -8,12 +8,16 @@
 
 #include "transcript.h"
 
+/* The probe that tells which known mistake the connector makes when it verifies; NULL when none does. */
+const struct attempt *blame_mistake(const struct transcript *transcript, unsigned *tried);
+
 /* Set blame and excuse of every attempt. */
 void blame_assign(struct transcript *transcript);
 
 bool attempt_answered(const struct attempt *attempt);
 bool attempt_acknowledged(const struct attempt *attempt); /* 2xx */
 bool attempt_redirected(const struct attempt *attempt);
+bool attempt_denied(const struct attempt *attempt); /* 401 or 403 */
 /* No fault, or one that changes the moment alone: right for every connector. */
 bool attempt_plain(const struct attempt *attempt);
 enum expect attempt_expects(const struct attempt *attempt);

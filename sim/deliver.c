@@ -32,6 +32,7 @@ struct request {
     size_t answer_bytes;
     bool late_granted; /* the deadline was extended once by our own lateness */
     bool again;        /* on its second connection */
+    bool sent;         /* on some connection; libcurl, too, may make another one and go on */
     size_t body_sent;  /* slow-body: how much curl has been given */
     struct loop_timer deadline, wire_timer;
     struct curl_slist headers[MESSAGE_HEADERS_MAX + 2];
@@ -199,8 +200,10 @@ static void drain(struct deliver *d)
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&r);
         if (was_stale(r, code) && send_again(r))
             continue;
+        enum outcome outcome = outcome_of(r->easy, code);
         describe(r, code, r->answer.detail);
-        end(r, outcome_of(r->easy, code));
+        /* Refused once it had been sent: the first time somebody was there, and closed. */
+        end(r, outcome == OUTCOME_REFUSED && r->sent ? OUTCOME_RESET : outcome);
     }
     d->draining = false;
 }
@@ -284,6 +287,13 @@ static size_t take_header(char *bytes, size_t size, size_t count, void *arg)
     return r->answer_bytes > ANSWER_BYTES_MAX ? 0 : size * count;
 }
 
+static int on_sending(void *arg, char *ip, char *local_ip, int port, int local_port)
+{
+    (void)ip, (void)local_ip, (void)port, (void)local_port;
+    ((struct request *)arg)->sent = true;
+    return CURL_PREREQFUNC_OK;
+}
+
 static size_t take_answer(char *bytes, size_t size, size_t count, void *arg)
 {
     struct request *r = arg;
@@ -365,6 +375,8 @@ static struct request *request_new(struct deliver *d)
     curl_easy_setopt(r->easy, CURLOPT_SEEKDATA, r);
     curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, take_answer);
     curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(r->easy, CURLOPT_PREREQFUNCTION, on_sending);
+    curl_easy_setopt(r->easy, CURLOPT_PREREQDATA, r);
     curl_easy_setopt(r->easy, CURLOPT_SSL_VERIFYPEER, o->insecure ? 0L : 1L);
     curl_easy_setopt(r->easy, CURLOPT_SSL_VERIFYHOST, o->insecure ? 0L : 2L);
     if (o->body)
@@ -445,6 +457,7 @@ bool deliver_send(struct deliver *d, const struct message *message, const struct
     r->answer.status = 0;
     r->answer.excerpt_bytes = r->answer_bytes = r->body_sent = 0;
     r->late_granted = r->again = false;
+    r->sent = false;
     r->answer.started_us = clock_mono_us();
     curl_easy_setopt(r->easy, CURLOPT_FRESH_CONNECT, 0L);
     set_headers(r, message);

@@ -302,10 +302,9 @@ static bool next_difference(const struct leaves *a, const struct leaves *b, size
 {
     *d = (struct difference){INTERN_NONE, INTERN_NONE, INTERN_NONE, INTERN_NONE};
     while (*i < a->count || *j < b->count) {
-        const struct leaf *x = *i < a->count ? &a->items[*i] : NULL,
-                          *y = *j < b->count ? &b->items[*j] : NULL;
-        int order = x && y ? by_leaf(x, y) : x ? -1 : 1;
-        const struct leaf *lone = order < 0 ? x : y;
+        bool x = *i < a->count, y = *j < b->count;
+        int order = x && y ? by_leaf(&a->items[*i], &b->items[*j]) : x ? -1 : 1;
+        const struct leaf *lone = order < 0 ? &a->items[*i] : &b->items[*j];
         if (order && d->path != INTERN_NONE && d->path != lone->path)
             return true;
         if (order) {
@@ -331,19 +330,15 @@ static bool is_plainer(const struct comparison *c, const struct difference *x, c
     return m != n ? m < n : strcmp(a, b) < 0;
 }
 
-static int compare_leaves(const struct leaves *a, const struct leaves *b)
+static int by_leaves(const void *left, const void *right)
 {
+    const struct leaves *a = left, *b = right;
     for (size_t i = 0; i < a->count && i < b->count; i++) {
         int order = by_leaf(&a->items[i], &b->items[i]);
         if (order)
             return order;
     }
     return (a->count > b->count) - (a->count < b->count);
-}
-
-static int by_leaves(const void *a, const void *b)
-{
-    return compare_leaves(a, b);
 }
 
 /* Each row's quiet leaves, rows sorted: a multiset of records. */
@@ -366,17 +361,20 @@ static void free_rows(struct leaves *rows, size_t count)
     free(rows);
 }
 
-/* Where two rows of unlike leaves part: at a leaf, or where the shorter ends. */
-static struct difference parting(const struct leaves *a, const struct leaves *b)
+/* Where two rows part: at a leaf, or where the shorter ends; false when they are alike. */
+static bool part(const struct leaves *a, const struct leaves *b, struct difference *d)
 {
     size_t i = 0;
     while (i < a->count && i < b->count && by_leaf(&a->items[i], &b->items[i]) == 0)
         i++;
     const struct leaf *x = i < a->count ? &a->items[i] : NULL, *y = i < b->count ? &b->items[i] : NULL;
     const struct leaf *at = x ? x : y;
+    if (!at)
+        return false;
     bool at_y = y && at->path == y->path;
-    return (struct difference){at->path, at->general, x ? x->value : INTERN_NONE,
-                               at_y ? y->value : INTERN_NONE};
+    *d =
+        (struct difference){at->path, at->general, x ? x->value : INTERN_NONE, at_y ? y->value : INTERN_NONE};
+    return true;
 }
 
 /* Do two sides of equal count hold the same rows? If not, d says where the first pair parts. */
@@ -387,11 +385,8 @@ static bool same_rows(const struct comparison *c, struct side a, struct side b, 
         return true;
     struct leaves *x = rows_of(c, a, strictness), *y = rows_of(c, b, strictness);
     bool same = true;
-    for (size_t i = 0; same && i < a.count; i++) {
-        same = compare_leaves(&x[i], &y[i]) == 0;
-        if (!same)
-            *d = parting(&x[i], &y[i]);
-    }
+    for (size_t i = 0; same && i < a.count; i++)
+        same = !part(&x[i], &y[i], d);
     free_rows(x, a.count);
     free_rows(y, b.count);
     return same;

@@ -376,8 +376,7 @@ static void judge_answers(struct owned *owned, enum rule_id rule, const struct t
     reason_failed(&owned->transcript, rule, tally, unchecked, &text);
     f->verdict = VERDICT_FAIL;
     f->reason = keep(owned, &text);
-    const char *fix = reason_fix(&owned->transcript, rule);
-    f->fix = fix ? fix : f->fix;
+    f->fix = reason_fix(&owned->transcript, rule, tally->first_failed);
     add_evidence(owned, f, rule, picks);
 }
 

@@ -152,33 +152,6 @@ static const char *what_happened(enum rule_id rule, const struct attempt *a)
     return sentences[rule].happened ? sentences[rule].happened : by_expectation[attempt_expects(a)];
 }
 
-/* When a wrong signature was taken in the place of the right one, the mistake is known. A connector that
- * takes right signatures too makes only a mistake that depends on the body; one that takes several kinds
- * of wrong ones makes none of them. */
-static const struct attempt *diagnosis(const struct transcript *t, enum rule_id rule)
-{
-    const struct attempt *found = NULL;
-    bool signature_taken = false;
-    if (rule != RULE_SIG_VALID && rule != RULE_SIG_RAW_BYTES)
-        return NULL;
-    for (size_t i = 0; i < t->attempt_count; i++)
-        signature_taken |= attempt_plain(&t->attempts[i]) && attempt_acknowledged(&t->attempts[i]);
-    for (size_t i = 0; i < t->attempt_count; i++) {
-        const struct attempt *a = &t->attempts[i];
-        bool of_body = sign_mistake_is_spelling((enum sign_mistake)a->mistake);
-        if (a->kind != KIND_DIAGNOSIS || !attempt_acknowledged(a) || (signature_taken && !of_body))
-            continue;
-        if (a->mistake == MISTAKE_OTHER_HEADERS && found)
-            continue; /* made for both platforms: the other mistake explains more */
-        bool weak = found && found->mistake == MISTAKE_OTHER_HEADERS;
-        if (found && !weak && found->mistake != a->mistake && !of_body)
-            return NULL;
-        if (!found || weak)
-            found = a;
-    }
-    return found;
-}
-
 static void put_first(const struct transcript *t, const struct tally *tally, struct buf *text)
 {
     const struct attempt *a = tally->first_failed;
@@ -211,10 +184,44 @@ static void put_counts(const struct transcript *t, enum rule_id rule, const stru
         buf_printf(text, "; all of them were %s", t->names[tally->first_failed->event_name]);
 }
 
+static const struct attempt *diagnosis(const struct transcript *t, enum rule_id rule, unsigned *tried)
+{
+    *tried = 0;
+    return rule == RULE_SIG_VALID || rule == RULE_SIG_RAW_BYTES ? blame_mistake(t, tried) : NULL;
+}
+
+/* The signature is not what it should be, and we cannot tell why: what an author can look at. */
+static void put_undiagnosed(const struct transcript *t, const struct tally *tally, unsigned tried,
+                            struct buf *text)
+{
+    bool events_api = t->platform == PLATFORM_EVENTS_API;
+    buf_printf(text, "; %u known mistakes were tried, and none explains it: ", tried);
+    if (tally->failed < tally->judged)
+        buf_puts(text, events_api ? "what differs from those that were taken, and does a clock decide?"
+                                  : "what differs from those that were taken?");
+    else
+        buf_printf(text, "does the connector have this very secret, is it made for %s (--platform)%s",
+                   platform_names[t->platform], events_api ? ", and is its clock right?" : "?");
+}
+
+/* Who refuses connections was there before: the first request that it did not survive. */
+static void put_end(const struct transcript *t, const struct attempt *refused, struct buf *text)
+{
+    const struct attempt *lost = NULL;
+    for (const struct attempt *a = refused; a-- > t->attempts && (!lost || a->scenario == lost->scenario);)
+        if (a->blame != RULE_NONE && a->outcome == OUTCOME_RESET)
+            lost = a;
+    if (lost) {
+        buf_puts(text, "; the connector was gone since ");
+        reason_request(t, lost, text);
+    }
+}
+
 void reason_failed(const struct transcript *t, enum rule_id rule, const struct tally *tally, bool unchecked,
                    struct buf *text)
 {
-    const struct attempt *mistaken = diagnosis(t, rule);
+    unsigned tried;
+    const struct attempt *mistaken = diagnosis(t, rule, &tried);
     bool accepted = attempt_acknowledged(tally->first_failed);
     if (mistaken) {
         buf_printf(text, "your connector %s (it accepted a request that was signed so)",
@@ -226,12 +233,46 @@ void reason_failed(const struct transcript *t, enum rule_id rule, const struct t
     else if (unchecked && accepted && attempt_expects(tally->first_failed) == EXPECT_REFUSE)
         buf_puts(text, "no signature is checked at all (see sig/forged): ");
     put_counts(t, rule, tally, text);
+    if (tally->first_failed->outcome == OUTCOME_REFUSED)
+        put_end(t, tally->first_failed, text);
+    if (rule == RULE_SIG_VALID && tried)
+        put_undiagnosed(t, tally, tried, text);
 }
 
-const char *reason_fix(const struct transcript *t, enum rule_id rule)
+const char *reason_fix(const struct transcript *t, enum rule_id rule, const struct attempt *a)
 {
-    const struct attempt *mistaken = diagnosis(t, rule);
-    return mistaken ? sign_mistake_fix(mistaken->mistake) : NULL;
+    static const struct {
+        unsigned from, to;
+        const char *fix;
+    } rows[] = {
+        {404, 404, "Give the URL with the path that the connector serves, and route POST there."},
+        {405, 405, "Route POST on this path."},
+        {413, 413, "Raise the limit of the body to 10 MB in every layer."},
+        {415, 415, "Take application/json whatever its parameters; --content-type sends another."},
+        {429, 429,
+         "Let the platform's top rate through, and answer 429 only beyond it. pimsim skips all pauses: "
+         "--speed 1 "
+         "keeps the pace of the clock."},
+        {400, 499,
+         "Answer 200 to every genuine event, also to one that you have no use for; your log says what it "
+         "disliked."},
+        {500, 599,
+         "Your log has the error. Store the bytes, answer 200, and parse in a worker: then no event can "
+         "break "
+         "the answer."},
+    };
+    unsigned tried;
+    const struct attempt *mistaken = diagnosis(t, rule, &tried);
+    bool pace = rule == RULE_ACK_DEADLINE || rule == RULE_ACK_LOAD;
+    if (mistaken)
+        return sign_mistake_fix(mistaken->mistake);
+    if (pace && a->ended && (a->outcome == OUTCOME_REFUSED || a->outcome == OUTCOME_RESET))
+        return "Read what the connector wrote last: no request may end the process or its connection; catch "
+               "what a handler throws.";
+    for (size_t i = 0; pace && attempt_answered(a) && i < COUNT_OF(rows); i++)
+        if (a->status >= rows[i].from && a->status <= rows[i].to)
+            return rows[i].fix;
+    return rule_at(rule)->fix;
 }
 
 /* ---- nothing to say ----------------------------------------------------------------------- */

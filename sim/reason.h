@@ -29,8 +29,9 @@ void reason_delivery(const struct transcript *transcript, const struct attempt *
 /* Why a rule failed. unchecked: no forged signature of the run was ever refused. */
 void reason_failed(const struct transcript *transcript, enum rule_id rule, const struct tally *tally,
                    bool unchecked, struct buf *text);
-/* What to do about the mistake that a diagnosis of this run found; NULL: none was found. */
-const char *reason_fix(const struct transcript *transcript, enum rule_id rule);
+/* What its author can do about it: the rule's fix, or a nearer one where the answers tell. */
+const char *reason_fix(const struct transcript *transcript, enum rule_id rule,
+                       const struct attempt *first_failed);
 /* Why nothing can be said although there were attempts. */
 void reason_unseen(const struct transcript *transcript, const struct tally *tally, struct buf *text);
 

@@ -13,6 +13,7 @@ struct turn {
     const char *kind, *fault, *variant, *event, *mistake;
     const char *universe; /* with it, the events are about product `about` and those behind it */
     unsigned about;
+    unsigned copy_of; /* the delivery that brings the same event; 0: no other does */
     unsigned events;
     const char *outcome; /* NULL: "answered", or "" for none at all */
     unsigned status;
@@ -83,7 +84,7 @@ static inline void send_only(struct book *b, struct turn turn)
                "\"event_id\":\"018e197c-dfe2-70f8-9346-%012u\",\"bytes\":10",
                b->deliveries, turn.kind ? turn.kind : "events", (unsigned long long)b->at_us,
                (unsigned long long)b->at_us, turn.events ? turn.events : 1,
-               turn.event ? turn.event : "product.updated", b->deliveries);
+               turn.event ? turn.event : "product.updated", turn.copy_of ? turn.copy_of : b->deliveries);
     put_member(b, "fault", turn.fault);
     put_member(b, "variant", turn.variant);
     put_member(b, "mistake", turn.mistake);

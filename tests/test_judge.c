@@ -757,6 +757,78 @@ static void test_a_head_that_is_refused_is_its_own_fault(void **state)
     finish(&b);
 }
 
+static void test_a_check_that_is_as_silent_as_all_else_is_no_failure_of_its_own(void **state)
+{
+    (void)state;
+    struct book b;
+    begin(&b, "events-api");
+    scenario(&b, "s", "reach/test ack/deadline");
+    TIMES(&b, 5, .outcome = "timeout", .ms = 500);
+    PLAY(&b, .kind = "reachability", .outcome = "timeout", .ms = 500);
+    TIMES(&b, 5, PLAIN);
+    judge(&b);
+    expect_only(&b, "ack/deadline");
+    expect(&b, "reach/test", VERDICT_INCONCLUSIVE);
+    expect_reason(&b, "reach/test", "(see ack/deadline)");
+    finish(&b);
+}
+
+static void test_a_check_that_silences_those_beside_it_is_what_fails(void **state)
+{
+    (void)state;
+    struct book b;
+    begin(&b, "events-api");
+    scenario(&b, "s", "reach/test ack/deadline");
+    send_only(&b, (struct turn){.kind = "reachability"});
+    send_only(&b, (struct turn){0});
+    answer_to(&b, 1, (struct turn){.outcome = "timeout", .ms = 500});
+    answer_to(&b, 2, (struct turn){.outcome = "timeout", .ms = 500});
+    b.at_us += 1000000;
+    TIMES(&b, 5, PLAIN);
+    judge(&b);
+    expect_only(&b, "reach/test");
+    expect(&b, "ack/deadline", VERDICT_PASS);
+    finish(&b);
+}
+
+/* ---- copies ----------------------------------------------------------------------------------- */
+
+/* Ten events, and a copy of each while it is on its way. The connector dislikes whichever comes second: here
+ * that is the original. */
+static void test_an_original_that_its_copy_overtook_is_what_came_again(void **state)
+{
+    (void)state;
+    struct book b;
+    begin(&b, "aep");
+    scenario(&b, "s", "ack/duplicate ack/deadline");
+    for (unsigned i = 0; i < 10; i++) {
+        send_only(&b, (struct turn){.gap_ms = 4000});
+        send_only(&b, (struct turn){FAULT("duplicate", "apart"), .copy_of = b.deliveries});
+        answer_to(&b, b.deliveries, (struct turn){0});
+        answer_to(&b, b.deliveries - 1, (struct turn){.outcome = "timeout", .ms = 3000});
+    }
+    judge(&b);
+    expect_only(&b, "ack/duplicate");
+    expect_reason(&b, "ack/duplicate", "10 of 10 events that came again were not acknowledged");
+    expect(&b, "ack/deadline", VERDICT_PASS);
+    finish(&b);
+}
+
+static void test_an_original_that_had_ended_was_not_overtaken(void **state)
+{
+    (void)state;
+    struct book b;
+    begin(&b, "aep");
+    scenario(&b, "s", "ack/duplicate ack/deadline");
+    TIMES(&b, 5, PLAIN);
+    PLAY(&b, .status = 500);
+    PLAY(&b, FAULT("duplicate", "apart"), .copy_of = 6);
+    judge(&b);
+    expect_only(&b, "ack/deadline");
+    expect(&b, "ack/duplicate", VERDICT_PASS);
+    finish(&b);
+}
+
 /* ---- batches and load ------------------------------------------------------------------------- */
 
 static void test_a_batch_too_many_is_blamed_on_batches_everywhere(void **state)
@@ -1435,6 +1507,10 @@ int main(void)
         cmocka_unit_test(test_the_test_button_takes_any_2xx),
         cmocka_unit_test(test_a_test_button_refused_like_all_else_is_the_signatures_fault),
         cmocka_unit_test(test_a_head_that_is_refused_is_its_own_fault),
+        cmocka_unit_test(test_a_check_that_is_as_silent_as_all_else_is_no_failure_of_its_own),
+        cmocka_unit_test(test_a_check_that_silences_those_beside_it_is_what_fails),
+        cmocka_unit_test(test_an_original_that_its_copy_overtook_is_what_came_again),
+        cmocka_unit_test(test_an_original_that_had_ended_was_not_overtaken),
         cmocka_unit_test(test_a_batch_too_many_is_blamed_on_batches_everywhere),
         cmocka_unit_test(test_batches_that_are_all_refused_are_blamed_with_nothing_smaller),
         cmocka_unit_test(test_a_batch_like_others_that_were_taken_is_not_too_many),

@@ -25,7 +25,7 @@ const BREAKS = [
     'sleeps-60' => 'works for 60 ms, one request at a time',
     'sleeps-300' => 'works for 300 ms, one request at a time',
     'warning' => 'prints a warning before its status, and so answers 200 to all',
-    'fatal-removed' => 'calls a method on null when a product was removed or is no product',
+    'fatal-removed' => 'counts on what a removed product, or another entity, does not have: a TypeError',
     'status-202' => 'answers 202',
     'no-head' => 'answers 405 to HEAD',
     'exit-0' => 'exits before it has read or verified anything',
@@ -109,8 +109,7 @@ function spool(array $events): void
             throw new RuntimeException('SQLSTATE[23000]: Integrity constraint violation');
         }
         if (broken('fatal-removed')) {
-            $product = $eventsApi ? $event['data']['resource']['values'] ?? null : $event['data']['product']['changes'] ?? $event['data']['product']['uuid'] ?? null;
-            (new ArrayObject($product))->count();
+            (fn (array $changed) => count($changed))($eventsApi ? $event['data']['resource']['values'] ?? null : $event['data']['product'] ?? null);
         }
         if (broken('match-throws')) {
             match (preg_replace('/.*\.(?=\w+[.-]?\w*$)/', '', $eventsApi ? $event['action'] : $event['type'])) {
