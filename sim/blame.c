@@ -348,7 +348,7 @@ static enum rule_id blame_of(const struct survey *s, struct attempt *a)
     if (!sporadic(s, a))
         return (enum rule_id)a->rule;
     if (attempt_expects(a) == EXPECT_ACK)
-        return blame_pace(s, a);
+        return blame_plain(s, a);
     a->excuse = EXCUSE_SPORADIC;
     return RULE_NONE;
 }

@@ -16,7 +16,6 @@
 /* Event ids carry a time (UUID v7). It is the plan's, so that a seed gives the same ids for ever. */
 #define ID_EPOCH_US       (INT64_C(1767225600) * 1000000) /* 2026-01-01T00:00:00Z */
 #define TAMPERED_AFTER_US 20000 /* the honest request comes first; its signature is then reused */
-#define AGAIN_AFTER_US    50000 /* what was cut off by a lost ack or a restart comes again so much later */
 
 /* The entities that a pool has so far. */
 struct pool {
@@ -287,7 +286,7 @@ static void strike_overlap(struct fault_pass *f, size_t at)
 static void strike_lost_ack(struct fault_pass *f, size_t at)
 {
     mark(f, &f->plan->items[at], VARIANT_LOST_ACK_CUT);
-    add_copy(f, at, f->spec->after_max_us + AGAIN_AFTER_US, VARIANT_DUPLICATE_APART);
+    add_copy(f, at, 0, VARIANT_DUPLICATE_APART);
 }
 
 static void strike_restart(struct fault_pass *f, size_t at)
@@ -295,7 +294,7 @@ static void strike_restart(struct fault_pass *f, size_t at)
     enum fault_variant variant = next_how(f);
     mark(f, &f->plan->items[at], variant);
     if (variant != VARIANT_RESTART_ACKED)
-        add_copy(f, at, f->spec->after_max_us + AGAIN_AFTER_US, VARIANT_DUPLICATE_APART);
+        add_copy(f, at, 0, VARIANT_DUPLICATE_APART);
 }
 
 /* Both are out of order then. An event may find none to change places with: the stream's last, say. */

@@ -38,11 +38,17 @@ static bool is_barrier(const struct plan_item *item)
     return item->source == PLAN_SNAPSHOT || variant_get(item->variant)->fault == FAULT_RESTART;
 }
 
+/* The item is sent again because its acknowledgement got lost: it stands behind the original. */
+static bool is_again(const struct plan_item *item)
+{
+    return item->copy && item->variant == VARIANT_DUPLICATE_APART && item[-1].event == item->event;
+}
+
 /* May the item leave now, as far as what is in flight is concerned? An overlapping copy leaves with its
  * original, whoever else waits. */
 static bool has_room(const struct platform *p, const struct plan_item *item)
 {
-    if (p->in_flight && (p->barrier || is_barrier(item)))
+    if (p->in_flight && (p->barrier || is_barrier(item) || is_again(item)))
         return false;
     return !full(p) || item->variant == VARIANT_OVERLAP_COPY;
 }

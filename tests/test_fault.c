@@ -12,7 +12,7 @@
 static bool rule_is_listed(const char *id)
 {
     static const char *const ids[] = {
-#define CATEGORY(id, name, title)
+#define CATEGORY(...)
 #define RULE(id, name, level, platforms, holds, clause, why, fix) name,
 #include "rules.def"
 #undef CATEGORY

@@ -352,6 +352,21 @@ static void test_an_overlapping_copy_leaves_with_its_original_when_all_is_full(v
     platform_free(platform);
 }
 
+static void test_what_comes_again_waits_for_the_end_of_its_original(void **state)
+{
+    (void)state;
+    struct hand h;
+    hand(&h, "abd", 10, 10);
+    struct platform *platform = platform_new(&h.plan);
+    next(platform, 0);
+    next(platform, 0);
+    platform_ended(platform);
+    assert_nothing_due(platform, S);
+    platform_ended(platform);
+    assert_int_equal(next(platform, S).variant, VARIANT_DUPLICATE_APART);
+    platform_free(platform);
+}
+
 /* Snapshots and restarts: everything before them has ended, nothing after them has begun. */
 static void assert_barrier(const char *text)
 {
@@ -509,6 +524,7 @@ int main(void)
         cmocka_unit_test(test_a_copy_that_comes_together_is_in_the_request_of_its_original),
         cmocka_unit_test(test_a_request_is_what_happens_to_all_of_it),
         cmocka_unit_test(test_an_overlapping_copy_leaves_with_its_original_when_all_is_full),
+        cmocka_unit_test(test_what_comes_again_waits_for_the_end_of_its_original),
         cmocka_unit_test(test_nothing_is_in_flight_around_a_barrier),
         cmocka_unit_test(test_barriers_one_after_another_and_at_both_ends),
         cmocka_unit_test(test_with_a_rate_what_a_barrier_held_back_counts_from_then),

@@ -20,7 +20,7 @@
 static const struct {
     const char *id, *holds;
 } rules[] = {
-#define CATEGORY(id, name, title)
+#define CATEGORY(...)
 #define RULE(id, name, level, platforms, holds, clause, why, fix) {name, holds},
 #include "rules.def"
 #undef CATEGORY
