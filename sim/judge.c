@@ -398,6 +398,8 @@ static void judge_state(struct owned *owned, enum rule_id rule, const struct cha
         add_death(owned, f, charge->failed_in);
         reason_death(t, charge->failed_in, &text);
     } else {
+        const char *fix = reason_fix_effect(&shown[0]);
+        f->fix = fix ? fix : f->fix;
         reason_differs(t, rule, charge, &shown[0], &text);
     }
     f->reason = keep(owned, &text);
@@ -461,8 +463,8 @@ static void withdraw(struct owned *owned, struct finding *findings)
         if (!differs || cause->verdict != VERDICT_FAIL)
             continue;
         buf_init(&text, REASON_BYTES_MAX);
-        buf_printf(&text, "%s fails, which this builds on: what differs here may come from there (see %s)",
-                   cause->rule->id, cause->rule->id);
+        buf_printf(&text, "%s fails, which this rule builds on: what differs here may well come from that",
+                   cause->rule->id);
         *f = (struct finding){.rule = f->rule,
                               .verdict = VERDICT_INCONCLUSIVE,
                               .scenario = f->scenario,

@@ -386,21 +386,20 @@ void reason_held(const struct effect *effect, const char *value, struct buf *tex
     put_value(value, text);
 }
 
-/* "product 3 has 2 records at state-url 1: /products/[]" or "/price of product 3 is 9", and what it is
- * without the fault */
+/* "product 3 has 2 records at state-url 1: /products/[], and 1 record" or "/price of product 3 is 9, and 10"
+ */
 static void put_effect(const struct effect *e, struct buf *text)
 {
     const char *about = *e->about ? e->about : "the state";
-    if (*e->path) {
-        buf_printf(text, "%s of %s is ", e->path, about);
-        put_value(is_none(e->found) ? "missing" : e->found, text);
-        buf_puts(text, ", and ");
-        put_value(is_none(e->expected) ? "missing" : e->expected, text);
-    } else {
+    if (!*e->path) {
         buf_printf(text, "%s has %s at %s, and %s", about, is_none(e->found) ? "no record" : e->found,
                    e->place, e->expected);
+        return;
     }
-    buf_puts(text, " without the fault");
+    buf_printf(text, "%s of %s is ", e->path, about);
+    put_value(is_none(e->found) ? "missing" : e->found, text);
+    buf_puts(text, ", and ");
+    put_value(is_none(e->expected) ? "missing" : e->expected, text);
 }
 
 void reason_differs(const struct transcript *t, enum rule_id rule, const struct charge *charge,
@@ -418,15 +417,25 @@ void reason_differs(const struct transcript *t, enum rule_id rule, const struct 
         [RULE_ORDER_LATE_CREATE] = "creations that came late",
         [RULE_DURABLE_ACK] = "a kill behind the acknowledgement",
     };
-    const struct subject *s = &first->trial->subjects[first->subject];
+    bool refusable = first->trial->subjects[first->subject].refusable != NULL;
     put_share(&t->played[charge->failed_in->scenario], charge->failed, charge->judged, text);
     buf_printf(text, " %s after ", charge->failed == 1 ? "differs" : "differ");
-    if (s->refusable)
-        buf_puts(text, "requests that were refused");
+    if (refusable)
+        buf_puts(text, "requests that must have no effect");
     else
         buf_puts(text, causes[rule] ? causes[rule] : "the fault");
     buf_puts(text, ": ");
     put_effect(first->effect, text);
+    buf_puts(text, refusable ? " without them" : " without the fault");
+}
+
+const char *reason_fix_effect(const struct exhibit *first)
+{
+    const struct attempt *a = first->trial->subjects[first->subject].refusable;
+    return a && !attempt_acknowledged(a) ? "Check a request as a whole, its signature first, before any of "
+                                           "it is stored or queued: this one "
+                                           "was not accepted, and its event was applied nevertheless."
+                                         : NULL;
 }
 
 void reason_death(const struct transcript *t, const struct trial *trial, struct buf *text)

@@ -41,7 +41,9 @@ void reason_unseen(const struct transcript *transcript, const struct tally *tall
  */
 void reason_differs(const struct transcript *transcript, enum rule_id rule, const struct charge *charge,
                     const struct exhibit *first, struct buf *text);
-/* "/price 10", "1 record", "nothing": what one side has, in effect->expected or effect->found */
+/* What to do about an effect of what was refused; NULL: it was not. */
+const char *reason_fix_effect(const struct exhibit *first);
+/* "/price 10", "no record": what one side has, in effect->expected or effect->found */
 void reason_held(const struct effect *effect, const char *value, struct buf *text);
 /* It was killed and did not come back; and what to do about it. */
 void reason_death(const struct transcript *transcript, const struct trial *trial, struct buf *text);

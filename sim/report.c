@@ -205,14 +205,32 @@ static bool inside_character(const char *text, size_t at)
     return at && ((unsigned char)text[at] & 0xc0) == 0x80;
 }
 
-/* Where two texts part; from there back to where the part to be shown begins. */
-static size_t shown_from(const char *x, const char *y)
+/* Where two texts part. */
+static size_t parting(const char *x, const char *y)
 {
     size_t same = 0;
     while (x[same] && x[same] == y[same])
         same++;
-    size_t from = same > RECORD_BEFORE ? same - RECORD_BEFORE : 0;
-    return strlen(x) <= RECORD_BYTES && strlen(y) <= RECORD_BYTES ? 0 : from;
+    return same;
+}
+
+/* Where a record has the value that differs: its path ends with the name of a member; else where it parts
+ * from the other record. */
+static size_t differs_at(const char *record, const struct difference *d, const char *value)
+{
+    const char *slash = strrchr(d->path, '/');
+    struct buf member;
+    buf_init(&member, STRING_BYTES_MAX);
+    buf_printf(&member, "\"%s\":%s", slash ? slash + 1 : "", value);
+    const char *at = slash ? strstr(record, buf_text(&member)) : NULL;
+    buf_reset(&member);
+    return at ? (size_t)(at - record) : parting(d->without, d->with);
+}
+
+/* Where to begin so that a place can be seen. */
+static size_t shown_from(const char *text, size_t at)
+{
+    return strlen(text) <= RECORD_BYTES || at <= RECORD_BEFORE ? 0 : at - RECORD_BEFORE;
 }
 
 static void put_part(struct buf *out, const char *text, size_t from)
@@ -234,12 +252,12 @@ static void put_records(struct page *page, const struct difference *d)
 {
     static const char *const words[] = {"without the fault", "with the fault"};
     static const enum style styles[] = {GREEN, RED};
-    const char *records[] = {d->without, d->with};
+    const char *records[] = {d->without, d->with}, *values[] = {d->expected, d->found};
     struct buf parts[COUNT_OF(records)];
-    size_t from = shown_from(d->without, d->with), widest = 0;
+    size_t widest = 0;
     for (size_t i = 0; i < COUNT_OF(records); i++) {
         buf_init(&parts[i], STRING_BYTES_MAX);
-        put_part(&parts[i], records[i], from);
+        put_part(&parts[i], records[i], shown_from(records[i], differs_at(records[i], d, values[i])));
         size_t columns = width(buf_text(&parts[i]), parts[i].len);
         widest = columns > widest ? columns : widest;
     }
@@ -266,9 +284,9 @@ static void put_difference(struct page *page, const struct difference *d)
     put_records(page, d);
     buf_clear(&line);
     buf_printf(&line, "%s%sexpected ", d->path, *d->path ? ": " : "");
-    put_part(&line, d->expected, shown_from(d->expected, d->found));
+    put_part(&line, d->expected, shown_from(d->expected, parting(d->expected, d->found)));
     buf_puts(&line, ", found ");
-    put_part(&line, d->found, shown_from(d->found, d->expected));
+    put_part(&line, d->found, shown_from(d->found, parting(d->expected, d->found)));
     buf_puts(page->out, "      ");
     put_paragraph(page, 6, buf_text(&line));
     buf_clear(&line);

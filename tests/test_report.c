@@ -427,6 +427,26 @@ static void test_text_cuts_long_records_around_what_differs(void **state)
     free(text);
 }
 
+static void test_text_shows_the_member_that_the_path_names(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    char records[2][1200];
+    struct difference far = dearer;
+    for (size_t i = 0; i < 2; i++)
+        snprintf(records[i], sizeof records[i], "{\"at\":%zu,\"%0500d\":0,\"price\":%d,\"%0500d\":0}", i, 1,
+                 i ? 9 : 10, 2);
+    far.without = records[0];
+    far.with = records[1];
+    make_state_speak(&s, far);
+    char *text = render_text(j, (struct report_options){0});
+    assert_has(text, "1\":0,\"price\":10,\"000");
+    assert_has(text, "1\":0,\"price\":9,\"000");
+    assert_has_not(text, "\"at\"");
+    free(text);
+}
+
 /* ---- JSON ------------------------------------------------------------------------------------------- */
 
 static cJSON *at(cJSON *node, const char *key)
@@ -857,6 +877,7 @@ int main(void)
         cmocka_unit_test(test_text_shows_what_differs_as_a_small_diff),
         cmocka_unit_test(test_text_leaves_out_the_record_that_is_not_there),
         cmocka_unit_test(test_text_cuts_long_records_around_what_differs),
+        cmocka_unit_test(test_text_shows_the_member_that_the_path_names),
         cmocka_unit_test(test_json_tells_the_run),
         cmocka_unit_test(test_json_tells_every_finding),
         cmocka_unit_test(test_json_tells_what_differs),

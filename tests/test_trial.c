@@ -243,8 +243,11 @@ static void test_what_was_refused_and_had_an_effect_is_its_own_rules(void **unus
         settled(&b);
         judge(&b);
         expect_only(&b, rows[i].rule);
-        expect_reason(&b, rows[i].rule,
-                      "1 of 2 products differs after requests that were refused: /price of product 3 is 9");
+        expect_reason(
+            &b, rows[i].rule,
+            "1 of 2 products differs after requests that must have no effect: /price of product 3 is "
+            "9, and 10 without them");
+        assert_non_null(strstr(found(&b, rows[i].rule)->fix, "before any of it is stored"));
         expect(&b, "idem/state", VERDICT_PASS);
         assert_int_equal(found(&b, "idem/state")->judged, PRODUCTS - 2);
         const struct evidence *e = &found(&b, rows[i].rule)->evidence[0];
