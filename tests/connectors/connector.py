@@ -44,7 +44,7 @@ BREAKS = {
     "lock-40": "holds one lock for 40 ms a delivery",
     "lock-100": "holds one lock for 100 ms a delivery",
     "drops-half": "drops every second connection",
-    "drops-some": "drops one connection of twenty",
+    "drops-some": "closes one connection of twenty in the middle of its answer",
     "garbage": "answers something that is not HTTP",
     "trickles": "answers a byte a second",
     "short-body": "promises a longer answer than it sends, and closes",
@@ -248,6 +248,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.read()
         drops = {"drops-half": 2, "drops-some": 20}.get(BREAK)
         if drops and TAKEN.tick("posts") % drops == 0:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{" if broken("drops-some") else b"")
             self.close_connection = True
             return
         if broken("garbage"):
