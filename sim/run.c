@@ -10,6 +10,7 @@
 #include "message.h"
 #include "plan.h"
 #include "platform.h"
+#include "record.h"
 #include "rng.h"
 #include "sign.h"
 
@@ -69,12 +70,11 @@ struct refused {
 struct run {
     const struct run_options *options;
     struct loop *loop;
-    struct journal *journal;
+    struct recorder recorder;
     struct deliver *deliver;
     struct composer *composer;
     struct data *data;
     struct flight *idle, *all;
-    uint64_t started_us;          /* clock_mono_us */
     uint32_t deliveries;          /* in the whole run */
     bool ever_answered, absent;   /* absent: no connection could be made, ever */
     bool unsendable;              /* a request could not even be made: that is our end, not the connector's */
@@ -112,193 +112,10 @@ static unsigned speed_of(const struct run *run)
     return run->options->speed ? run->options->speed : 1;
 }
 
-/* ---- the journal -------------------------------------------------------------------------- */
-
-static const char *const end_names[] = {"complete", "interrupted", "unreachable", "given-up"};
-
-static void record_run(struct run *run)
-{
-    const struct run_options *o = run->options;
-    struct json_writer *w = journal_begin(run->journal, "run");
-    json_put_u64(w, "journal", JOURNAL_VERSION);
-    json_put(w, "pimsim", PIMSIM_VERSION);
-    json_put(w, "platform", platform_names[o->profile->id]);
-    json_put(w, "url", o->url);
-    json_put_u64(w, "seed", o->seed);
-    json_put_u64(w, "deadline_us", o->deliver.deadline_us);
-    json_put_i64(w, "started_us", clock_wall_us() - (int64_t)(clock_mono_us() - run->started_us));
-    json_put(w, "command", o->command);
-    journal_end(run->journal);
-}
-
-static bool is_load(const struct scenario *scenario)
-{
-    for (size_t i = 0; i < scenario->rule_count; i++)
-        if (strcmp(scenario->rules[i], "ack/load") == 0)
-            return true;
-    return false;
-}
-
-static void record_scenario(struct run *run, const struct scenario *s, const char *skipped)
-{
-    struct json_writer *w = journal_begin(run->journal, "scenario");
-    json_put(w, "name", s->name);
-    json_put(w, "title", s->title);
-    json_open(w, "rules", '[');
-    for (size_t i = 0; i < s->rule_count; i++)
-        json_put(w, NULL, s->rules[i]);
-    json_close(w, ']');
-    if (is_load(s))
-        json_put_bool(w, "load", true);
-    if (s->effects)
-        json_put(w, "effects", s->effects);
-    if (skipped)
-        json_put(w, "skipped", skipped);
-    journal_end(run->journal);
-}
-
-static void record_body(struct run *run, const struct flight *f)
-{
-    struct json_writer *w = journal_begin(run->journal, "body");
-    json_put_u64(w, "delivery", f->number);
-    message_put_body(&f->message, w);
-    journal_end(run->journal);
-}
-
-/* Which universe a request belongs to, and what each of its events is about. */
-static void put_universe(struct run *run, const struct delivery *delivery, struct json_writer *w)
-{
-    const struct plan_item *items = &run->plan->items[delivery->first];
-    struct buf about;
-    buf_init(&about, ENTITY_CODE_SIZE);
-    json_put(w, "universe", universe_names[plan_universe(run->plan, items)]);
-    json_open(w, "about", '[');
-    for (size_t i = 0; i < delivery->count; i++) {
-        buf_clear(&about);
-        plan_about(run->plan, &items[i], &about);
-        json_put(w, NULL, buf_text(&about));
-    }
-    json_close(w, ']');
-    buf_reset(&about);
-}
-
-static void record_send(struct run *run, const struct flight *f, const char *mistake)
-{
-    static const char *const kinds[] = {"events", "reachability", "diagnosis"};
-    const struct plan_item *item = &run->plan->items[f->delivery.first];
-    bool reachability = item->source == PLAN_REACHABILITY;
-    struct json_writer *w = journal_begin(run->journal, "send");
-    json_put_u64(w, "delivery", f->number);
-    json_put(w, "kind", kinds[reachability ? 1 : f->diagnosis ? 2 : 0]);
-    json_put_u64(w, "attempt", f->delivery.attempt);
-    json_put_u64(w, "at_us", f->sent_us - run->started_us);
-    json_put_u64(w, "scheduled_us",
-                 f->scheduled_us > run->started_us ? f->scheduled_us - run->started_us : 0);
-    json_put_u64(w, "events", reachability ? 0 : f->delivery.count);
-    if (!reachability) {
-        char id[UUID_SIZE];
-        struct entity entity;
-        plan_event_id(run->plan, item, id);
-        plan_entity(run->plan, item, &entity);
-        json_put(w, "event", plan_event_name(run->plan, item));
-        json_put(w, "event_id", id);
-        json_put(w, "entity", entity.uuid);
-        json_put_u64(w, "copy", item->copy);
-    }
-    if (run->plan->universes > 1)
-        put_universe(run, &f->delivery, w);
-    if (f->delivery.variant != VARIANT_NONE) {
-        const struct variant_row *variant = variant_get(f->delivery.variant);
-        json_put(w, "fault", fault_get(variant->fault)->name);
-        json_put(w, "variant", variant->name);
-    }
-    if (mistake)
-        json_put(w, "mistake", mistake);
-    json_put_u64(w, "bytes", f->message.body.len);
-    journal_end(run->journal);
-    if (f->message.body.len)
-        record_body(run, f);
-}
-
-static void record_answer(struct run *run, const struct flight *f, const struct answer *a)
-{
-    /* To the answer's first byte; without an answer, to the end. */
-    uint64_t ended_us = a->started_us + (a->outcome == OUTCOME_ANSWERED ? a->first_byte_us : a->total_us);
-    struct json_writer *w = journal_begin(run->journal, "answer");
-    json_put_u64(w, "delivery", f->number);
-    json_put_u64(w, "attempt", f->delivery.attempt);
-    json_put(w, "outcome", outcome_name(a->outcome));
-    json_put_u64(w, "status", a->status);
-    json_put_u64(w, "ack_us", a->ack_us);
-    json_put_u64(w, "latency_us", ended_us > f->scheduled_us ? ended_us - f->scheduled_us : 0);
-    json_put_u64(w, "total_us", a->total_us);
-    json_put_u64(w, "late_us", a->late_us);
-    json_put_u64(w, "connect_us", a->connect_us);
-    json_put_u64(w, "tls_us", a->tls_us);
-    if (*a->detail)
-        json_put(w, "detail", a->detail);
-    if (*a->location)
-        json_put(w, "location", a->location);
-    if (a->excerpt_bytes && (a->status < 200 || a->status >= 300))
-        json_put_bytes(w, "excerpt", (struct span){a->excerpt, a->excerpt_bytes});
-    journal_end(run->journal);
-}
-
-static void record_restart(struct run *run, const char *failed)
-{
-    struct json_writer *w = journal_begin(run->journal, "restart");
-    json_put_u64(w, "delivery", run->restart.delivery);
-    json_put_u64(w, "at_us", run->restart.killed_us - run->started_us);
-    json_put_u64(w, "took_us", clock_mono_us() - run->restart.killed_us);
-    if (failed)
-        json_put(w, "failed", failed);
-    journal_end(run->journal);
-}
-
-static void record_snapshot(struct run *run, const struct observation *o)
-{
-    struct json_writer *w = journal_begin(run->journal, "snapshot");
-    json_put_u64(w, "at_us", clock_mono_us() - run->started_us);
-    json_put_u64(w, "took_us", o->took_us);
-    json_put_u64(w, "looks", o->looks);
-    json_put_u64(w, "bytes", o->bytes);
-    if (o->end != OBSERVED_SETTLED)
-        json_put(w, o->end == OBSERVED_UNSETTLED ? "unsettled" : "failed", o->why);
-    journal_end(run->journal);
-    for (size_t i = 0; i < o->records.count; i++) {
-        const struct effect_record *r = &o->records.items[i];
-        w = journal_begin(run->journal, "state");
-        json_put(w, "universe", universe_names[r->universe]);
-        json_put(w, "place", r->place);
-        json_put(w, "about", r->about);
-        json_put(w, "text", r->text);
-        if (r->history)
-            json_put_bool(w, "history", true);
-        journal_end(run->journal);
-    }
-}
-
-static void record_settled(struct run *run, const struct scenario *s)
-{
-    struct json_writer *w = journal_begin(run->journal, "settled");
-    json_put(w, "name", s->name);
-    if (run->given_up)
-        json_put_bool(w, "given_up", true);
-    journal_end(run->journal);
-}
-
-static void record_end(struct run *run, enum run_end end)
-{
-    struct json_writer *w = journal_begin(run->journal, "end");
-    json_put(w, "reason", end_names[end]);
-    json_put_u64(w, "duration_us", clock_mono_us() - run->started_us);
-    journal_end(run->journal);
-}
-
 static void flush_journal(void *arg)
 {
     struct run *run = arg;
-    if (!run->failed && !journal_flush(run->journal, &run->err))
+    if (!run->failed && !journal_flush(run->recorder.journal, &run->err))
         fail(run);
 }
 
@@ -436,6 +253,18 @@ static void note_refusal(struct run *run, const struct flight *f, const struct a
 
 static void pump(struct run *run, uint64_t ahead_us);
 
+static struct record_send sent_of(const struct flight *f, const char *mistake)
+{
+    return (struct record_send){.number = f->number,
+                                .plan = f->run->plan,
+                                .delivery = &f->delivery,
+                                .message = &f->message,
+                                .scheduled_us = f->scheduled_us,
+                                .sent_us = f->sent_us,
+                                .diagnosis = f->diagnosis,
+                                .mistake = mistake};
+}
+
 /* ---- restarts ----------------------------------------------------------------------------- */
 
 static void halt(struct run *run, enum halt halt)
@@ -489,7 +318,8 @@ static void on_answer(void *arg, const struct answer *answer)
     struct run *run = f->run;
     const struct plan_item *item = &run->plan->items[f->delivery.first];
     bool diagnosis = f->diagnosis;
-    record_answer(run, f, answer);
+    struct record_send sent = sent_of(f, NULL);
+    record_answer(&run->recorder, &sent, answer);
     run->answers++;
     note_silence(run, answer);
     if (!diagnosis)
@@ -512,7 +342,8 @@ static bool hand_over(struct run *run, struct flight *f, const struct wire *wire
 {
     f->sent_us = clock_mono_us();
     bool ok = deliver_send(run->deliver, &f->message, wire, on_answer, f, err);
-    record_send(run, f, mistake);
+    struct record_send sent = sent_of(f, mistake);
+    record_send(&run->recorder, &sent);
     return ok;
 }
 
@@ -638,7 +469,7 @@ static bool look(struct run *run, bool with_b, struct err *err)
                       clock_wall_us() + LOOK_US_MAX);
     bool ok = observe_settle(run->options->observe, idents, with_b, &seen, err);
     if (ok && seen.end != OBSERVED_INTERRUPTED)
-        record_snapshot(run, &seen);
+        record_snapshot(&run->recorder, &seen);
     observation_reset(&seen);
     idents_free(idents);
     return ok;
@@ -651,7 +482,7 @@ static void restart_connector(struct run *run)
     bool ok = run->options->restart->start(run->options->restart->arg, &why);
     if (!ok && loop_interrupted(run->loop))
         return;
-    record_restart(run, ok ? NULL : why.text);
+    record_restart(&run->recorder, run->restart.delivery, run->restart.killed_us, ok ? NULL : why.text);
     if (!ok) {
         snprintf(run->why, sizeof run->why, "%.*s", (int)sizeof run->why - 1, why.text);
         run->gone = run->given_up = true;
@@ -682,6 +513,11 @@ static bool play_stream(struct run *run, struct err *err)
     return false;
 }
 
+static bool is_load(const struct scenario *scenario)
+{
+    return scenario->pace.rate_top;
+}
+
 static enum lack lack_of(const struct scenario *s, bool sight, bool restart)
 {
     if (s->effects && !sight)
@@ -700,8 +536,8 @@ const char *run_lacks(const struct scenario *scenario, bool sight, bool restart)
 
 static void skip(struct run *run, const struct scenario *scenario, enum lack lack)
 {
-    record_scenario(run, scenario, lacks[lack]);
-    record_settled(run, scenario);
+    record_scenario(&run->recorder, scenario, lacks[lack]);
+    record_settled(&run->recorder, scenario, false);
     run->skipped[lack]++;
 }
 
@@ -725,7 +561,7 @@ static bool play(struct run *run, const struct scenario *scenario, struct err *e
     run->given_up = run->done = run->answered = false;
     for (int i = 0; i < REFUSED_COUNT; i++)
         run->refused[i].seen = false;
-    record_scenario(run, scenario, NULL);
+    record_scenario(&run->recorder, scenario, NULL);
     vclock_init(&run->clock, o->speed);
     bool ok = play_stream(run, err);
     loop_timer_stop(run->loop, &run->timer);
@@ -737,7 +573,7 @@ static bool play(struct run *run, const struct scenario *scenario, struct err *e
     draw_bar(run, true);
     print_line(run, clock_mono_us() - from_us);
     if (!loop_interrupted(run->loop))
-        record_settled(run, scenario);
+        record_settled(&run->recorder, scenario, run->given_up);
     platform_free(run->platform);
     plan_free(run->plan);
     return ok;
@@ -787,22 +623,32 @@ static void close_run(struct run *run)
     }
 }
 
+static const char *const end_names[] = {
+    [RUN_COMPLETE] = "complete",
+    [RUN_INTERRUPTED] = "interrupted",
+    [RUN_UNREACHABLE] = "unreachable",
+    [RUN_GIVEN_UP] = "given-up",
+};
+
 bool run_suite(const struct run_options *options, const struct suite *suite, struct data *data,
                struct loop *loop, struct journal *journal, enum run_end *end, char why[300], struct err *err)
 {
-    struct run run = {
-        .options = options, .loop = loop, .journal = journal, .data = data, .started_us = clock_mono_us()};
+    struct run run = {.options = options, .loop = loop, .recorder = {journal, clock_mono_us()}, .data = data};
     *end = RUN_COMPLETE;
     bool ok = composer_new(&run.composer, options->profile, &options->settings, err) &&
               deliver_new(&run.deliver, loop, &options->deliver, err);
     if (ok) {
         loop_before_wait(loop, flush_journal, &run);
-        record_run(&run);
+        record_run(&run.recorder, &(struct record_run){.profile = options->profile,
+                                                       .url = options->url,
+                                                       .command = options->command,
+                                                       .seed = options->seed,
+                                                       .deadline_us = options->deliver.deadline_us});
         ok = play_all(&run, suite, end, err);
         print_skipped(&run);
         loop_before_wait(loop, NULL, NULL);
         if (ok)
-            record_end(&run, *end);
+            record_end(&run.recorder, end_names[*end]);
         struct err flush_err;
         if (!journal_flush(journal, &flush_err) && ok) {
             *err = flush_err;
