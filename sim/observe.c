@@ -158,6 +158,15 @@ static void cut_page(const struct watched *w, const struct idents *idents, struc
     effects_cut(idents, source_name(w->source), page, records);
 }
 
+/* "sink: /PUT /products/17": keys of the sink's documents are calls, and read better without the slash. */
+static void unslash(struct effect_records *records)
+{
+    for (size_t i = 0; i < records->count; i++) {
+        char *slash = strstr(records->items[i].place, ": /") + 2;
+        memmove(slash, slash + 1, strlen(slash));
+    }
+}
+
 static void cut_look(const struct watched *w, const struct idents *idents, struct look *look,
                      struct effect_records *records)
 {
@@ -167,12 +176,14 @@ static void cut_look(const struct watched *w, const struct idents *idents, struc
         cut_page(w, idents, (struct span){look->bytes.data + start, look->page_ends[i] - start}, records);
         start = look->page_ends[i];
     }
+    if (source_port(w->source))
+        unslash(records);
 }
 
 /* Take in what a source shows; true when its records have changed. */
 static bool take_in(struct watched *w, const struct idents *idents, struct look *look)
 {
-    uint64_t bytes_digest = w->changes && look->unchanged ? w->bytes_digest : digest_of_look(look);
+    uint64_t bytes_digest = look->unchanged ? w->bytes_digest : digest_of_look(look);
     if (w->changes && bytes_digest == w->bytes_digest)
         return false;
     struct effect_records records = {0};
@@ -448,14 +459,14 @@ static void conclude(struct settling *s)
 }
 
 /* Nothing is kept from one call to the next but what observe has learned. */
-static void forget(struct observe *o)
+static void rest_all(struct observe *o, bool forget)
 {
     for (size_t i = 0; i < o->count; i++) {
         struct watched *w = &o->watched[i];
         effect_records_reset(&w->records);
         effect_records_reset(&w->before);
         *w = (struct watched){.source = w->source};
-        source_rest(w->source);
+        source_rest(w->source, forget);
     }
 }
 
@@ -477,7 +488,7 @@ bool observe_settle(struct observe *observe, const struct idents *idents, bool w
     }
     if (ok)
         conclude(&s);
-    forget(observe);
+    rest_all(observe, with_b);
     return ok;
 }
 
@@ -521,7 +532,7 @@ void observe_close(struct observe *o)
 {
     if (!o)
         return;
-    forget(o);
+    rest_all(o, false);
     for (size_t i = 0; i < o->count; i++)
         source_close(o->watched[i].source);
     free(o->watched);
