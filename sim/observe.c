@@ -64,7 +64,7 @@ struct settling {
     bool with_b;
     struct observation *seen;
     uint64_t started_us, lag_us;    /* lag: when the last change was seen, after the start */
-    uint64_t look_us, look_took_us; /* when the last look began */
+    uint64_t look_us, look_took_us; /* when the last look began; how long it kept the connector busy */
     uint64_t since_us;              /* when the first began that saw what the last one saw … */
     unsigned equal;                 /* … and how many saw it */
     uint64_t pause_us, quiet_us;    /* how long to wait for the next look; to stand still */
@@ -366,20 +366,22 @@ static bool look_at_all(struct settling *s, struct err *err)
     struct observe *o = s->observe;
     struct look *look;
     s->look_us = clock_mono_us();
+    s->look_took_us = 0;
     s->failed = false;
     s->seen->looks++;
     s->seen->bytes = 0;
     for (size_t i = 0; i < o->count && !s->failed; i++) {
         struct watched *w = &o->watched[i];
+        uint64_t from_us = clock_mono_us();
         if (!source_look(w->source, s->idents, &look, err))
             return false;
+        s->look_took_us += clock_mono_us() - from_us;
         if (*look->failure)
             note_failure(s, w, look);
         else if (take_in(w, s->idents, look))
             note_change(s, w);
         s->seen->bytes += look->bytes.len;
     }
-    s->look_took_us = clock_mono_us() - s->look_us;
     if (s->failed)
         return true;
     s->failures = 0;

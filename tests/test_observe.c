@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ struct stage {
     const char *commands[2];
     struct observe_options options;
     unsigned calls;
+    uint64_t first_us; /* when the first came */
     char headers[256]; /* of the last request: some */
     struct buf body;
 };
@@ -555,6 +557,47 @@ static void test_observe_waits_longer_while_the_state_looks_wrong(void **state)
     }
 }
 
+/* The price comes 0.6 s after the first look. */
+static void reply_lagging(struct stage *s, struct httpd_request *request, const char *target)
+{
+    (void)target;
+    uint64_t now_us = clock_mono_us();
+    s->first_us = s->first_us ? s->first_us : now_us;
+    answer(request, 200, now_us - s->first_us < 600000 ? "[" ROW_A "," ROW_A2 "]" : ROWS);
+}
+
+static void test_observe_learns_how_long_the_connector_takes(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin(&s, reply_lagging);
+    s.options.settle_us = s.options.give_up_us = 0;
+    look(&s);
+    assert_end(&s, OBSERVED_SETTLED, "");
+    assert_records(&s, HAMMERS);
+    assert_in_range(s.seen.took_us, 600000 + 1200000, 3000000);
+    look(&s); /* nothing changes, and it is waited for all the same */
+    assert_in_range(s.seen.took_us, 1200000, 2300000);
+    finish(&s);
+}
+
+static void test_observe_ends_when_it_is_interrupted(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin(&s, reply_late);
+    s.commands[0] = "sleep 1000";
+    s.options.command_count = 1;
+    assert_true(loop_catch_signals(s.loop, &err));
+    raise(SIGINT);
+    for (unsigned i = 0; i < 2; i++) { /* in the middle of a look, and before one */
+        look(&s);
+        assert_end(&s, OBSERVED_INTERRUPTED, NULL);
+        assert_true(s.seen.took_us < 900000);
+    }
+    finish(&s);
+}
+
 static void test_observe_looks_at_several_sources(void **state)
 {
     (void)state;
@@ -898,6 +941,8 @@ int main(void)
         cmocka_unit_test(test_observe_says_what_kept_changing),
         cmocka_unit_test(test_observe_does_not_mind_the_order_of_rows),
         cmocka_unit_test(test_observe_waits_longer_while_the_state_looks_wrong),
+        cmocka_unit_test(test_observe_learns_how_long_the_connector_takes),
+        cmocka_unit_test(test_observe_ends_when_it_is_interrupted),
         cmocka_unit_test(test_observe_looks_at_several_sources),
         cmocka_unit_test(test_observe_takes_what_a_command_prints),
         cmocka_unit_test(test_observe_names_the_command_that_failed_and_how),
