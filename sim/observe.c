@@ -411,7 +411,7 @@ static bool rest(struct settling *s, struct err *err)
 {
     uint64_t now_us = clock_mono_us(), still_us = s->since_us + s->quiet_us, wait_us = s->pause_us;
     if (s->failed) {
-        wait_us = RETRY_US << (s->failures - 1);
+        wait_us = (uint64_t)RETRY_US << (s->failures - 1);
     } else {
         if (still_us > now_us && still_us - now_us < wait_us)
             wait_us = still_us - now_us;
