@@ -140,22 +140,33 @@ static void repair(struct span text, char *bytes)
     }
 }
 
-/* A page, or several documents one after another, as sqlite3 -json prints them for several queries. No JSON
- * document holds what divides them. */
-static void cut_page(const struct watched *w, const struct idents *idents, struct span page,
-                     struct effect_records *records)
+struct pages {
+    struct span *items;
+    size_t count, cap;
+};
+
+static void add_page(struct pages *pages, struct span page)
+{
+    pages->items = mem_grow(pages->items, &pages->cap, pages->count, sizeof *pages->items);
+    pages->items[pages->count++] = page;
+}
+
+/* A page is a document, or several one after another, as sqlite3 -json prints them for several queries. No
+ * JSON document holds what divides them. */
+static void add_documents(struct pages *pages, struct span page)
 {
     static const char mark[] = "\xef\xbb\xbf", divide[] = "]\n[{";
     if (page.len >= 3 && memcmp(page.data, mark, 3) == 0)
         page = (struct span){page.data + 3, page.len - 3};
-    const char *next = page.len && *page.data == '[' ? memmem(page.data, page.len, divide, 4) : NULL;
-    while (next) {
-        size_t len = (size_t)(next - page.data) + 1;
-        effects_cut(idents, source_name(w->source), (struct span){page.data, len}, records);
+    while (page.len && *page.data == '[') {
+        const char *end = memmem(page.data, page.len, divide, 4);
+        if (!end)
+            break;
+        size_t len = (size_t)(end - page.data) + 1;
+        add_page(pages, (struct span){page.data, len});
         page = (struct span){page.data + len + 1, page.len - len - 1};
-        next = memmem(page.data, page.len, divide, 4);
     }
-    effects_cut(idents, source_name(w->source), page, records);
+    add_page(pages, page);
 }
 
 /* "sink: /PUT /products/17": keys of the sink's documents are calls, and read better without the slash. */
@@ -170,12 +181,15 @@ static void unslash(struct effect_records *records)
 static void cut_look(const struct watched *w, const struct idents *idents, struct look *look,
                      struct effect_records *records)
 {
+    struct pages pages = {0};
     size_t start = 0;
     repair(buf_span(&look->bytes), look->bytes.data);
     for (size_t i = 0; i < look->page_count; i++) {
-        cut_page(w, idents, (struct span){look->bytes.data + start, look->page_ends[i] - start}, records);
+        add_documents(&pages, (struct span){look->bytes.data + start, look->page_ends[i] - start});
         start = look->page_ends[i];
     }
+    effects_cut_pages(idents, source_name(w->source), pages.items, pages.count, records);
+    free(pages.items);
     if (source_port(w->source))
         unslash(records);
 }

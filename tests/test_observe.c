@@ -298,6 +298,49 @@ static void test_observe_follows_the_next_link_wherever_it_stands(void **state)
     }
 }
 
+/* Page by page: what there is of everybody's history tells what a history is. */
+static const char *const *page_rows;
+
+static void reply_rows_by_page(struct stage *s, struct httpd_request *request, const char *target)
+{
+    size_t page = strstr(target, "page=") ? strtoul(strstr(target, "page=") + 5, NULL, 10) : 0;
+    buf_clear(&s->body);
+    buf_printf(&s->body, "{\"rows\":[%s]", page_rows[page]);
+    if (page_rows[page + 1])
+        buf_printf(&s->body, ",\"next\":\"?page=%zu\"", page + 1);
+    buf_puts(&s->body, "}");
+    httpd_answer(request, 200, NULL, 0, buf_span(&s->body));
+}
+
+static void test_observe_reads_pages_as_one_state(void **state)
+{
+    (void)state;
+#define ROW(sku, event) "{\"sku\":\"hammer-" sku "\",\"event\":\"event-id-" event "\"}"
+    static const struct {
+        const char *rows[8];
+        bool history;
+    } table[] = {
+        {{ROW("a1", "1"), ROW("x1", "2"), ROW("b1", "3")}, false}, /* the last event of each */
+        {{ROW("a1", "1"), ROW("x1", "2"), ROW("b1", "3"), ROW("a1", "4"), ROW("x1", "5"), ROW("b1", "6")},
+         true},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct stage s;
+        begin(&s, reply_rows_by_page);
+        page_rows = table[i].rows;
+        for (unsigned n = 1; n <= 6; n++) {
+            char id[] = {'e', 'v', 'e', 'n', 't', '-', 'i', 'd', '-', (char)('0' + n), '\0'};
+            idents_add_event(s.idents, (enum universe)((n - 1) % 3), id);
+        }
+        look(&s);
+        assert_end(&s, OBSERVED_SETTLED, "");
+        assert_int_equal(s.seen.records.count, i == 0 ? 3 : 6);
+        for (size_t j = 0; j < s.seen.records.count; j++)
+            assert_int_equal(s.seen.records.items[j].history, table[i].history);
+        finish(&s);
+    }
+}
+
 static void reply_absolute(struct stage *s, struct httpd_request *request, const char *target)
 {
     (void)target;
@@ -930,6 +973,7 @@ int main(void)
         cmocka_unit_test(test_observe_sends_the_headers_and_the_password_of_the_url),
         cmocka_unit_test(test_observe_takes_any_text_as_it_is),
         cmocka_unit_test(test_observe_follows_the_next_link_wherever_it_stands),
+        cmocka_unit_test(test_observe_reads_pages_as_one_state),
         cmocka_unit_test(test_observe_follows_absolute_links_on_this_machine),
         cmocka_unit_test(test_observe_does_not_follow_links_that_lead_nowhere),
         cmocka_unit_test(test_observe_gives_up_on_pages_without_end),
