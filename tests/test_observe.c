@@ -471,7 +471,8 @@ static void test_observe_names_what_failed(void **state)
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct stage s;
         begin(&s, table[i].reply);
-        s.options.timeout_us = 100000;
+        if (table[i].reply == reply_late)
+            s.options.timeout_us = 100000;
         look(&s);
         assert_end(&s, OBSERVED_FAILED, table[i].why);
         assert_int_equal(s.seen.records.count, 0);
@@ -695,7 +696,8 @@ static void test_observe_names_the_command_that_failed_and_how(void **state)
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct stage s;
         begin_command(&s, table[i].command);
-        s.options.timeout_us = 200000;
+        if (strstr(table[i].why, "0.2 s"))
+            s.options.timeout_us = 200000;
         look(&s);
         assert_end(&s, OBSERVED_FAILED, table[i].why);
         assert_in_range(s.seen.looks, 1, 4);
