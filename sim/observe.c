@@ -49,7 +49,7 @@ struct watched {
 
 struct observe {
     struct loop *loop;
-    struct observe_options options;
+    uint64_t settle_us, give_up_us; /* of the options */
     struct watched *watched;
     size_t count;
     uint64_t lag_us; /* the longest of this run */
@@ -339,8 +339,8 @@ static bool stood_still(const struct settling *s, uint64_t us)
 static uint64_t quiet_needed_us(struct settling *s)
 {
     const struct observe *o = s->observe;
-    if (o->options.settle_us)
-        return o->options.settle_us;
+    if (o->settle_us)
+        return o->settle_us;
     uint64_t us = QUIET_LAGS * (s->lag_us > o->lag_us ? s->lag_us : o->lag_us);
     us = us < QUIET_US_MIN ? QUIET_US_MIN : us > QUIET_US_MAX ? QUIET_US_MAX : us;
     if (!s->assessed && stood_still(s, us))
@@ -350,8 +350,8 @@ static uint64_t quiet_needed_us(struct settling *s)
 
 static uint64_t give_up_us(const struct settling *s)
 {
-    if (s->observe->options.give_up_us)
-        return s->observe->options.give_up_us;
+    if (s->observe->give_up_us)
+        return s->observe->give_up_us;
     uint64_t us = s->observe->gave_up              ? GIVE_UP_AGAIN_US
                   : s->look_took_us > SLOW_LOOK_US ? GIVE_UP_SLOW_US
                                                    : GIVE_UP_US;
@@ -516,10 +516,11 @@ void observation_reset(struct observation *observation)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static bool add_source(struct observe *o, enum source_kind kind, size_t index, struct err *err)
+static bool add_source(struct observe *o, const struct observe_options *options, enum source_kind kind,
+                       size_t index, struct err *err)
 {
     struct watched *w = &o->watched[o->count];
-    if (!source_open(&w->source, o->loop, &o->options, kind, index, err))
+    if (!source_open(&w->source, o->loop, options, kind, index, err))
         return false;
     o->count++;
     return true;
@@ -532,12 +533,12 @@ bool observe_open(struct observe **observe, struct loop *loop, const struct obse
     const size_t counts[SOURCE_KIND_COUNT] = {[SOURCE_URL] = options->url_count,
                                               [SOURCE_COMMAND] = options->command_count,
                                               [SOURCE_SINK] = options->sink};
-    *o = (struct observe){.loop = loop, .options = *options};
+    *o = (struct observe){.loop = loop, .settle_us = options->settle_us, .give_up_us = options->give_up_us};
     o->watched = mem_alloc((options->url_count + options->command_count + 1) * sizeof *o->watched);
     bool ok = true;
     for (int kind = 0; kind < SOURCE_KIND_COUNT; kind++)
         for (size_t i = 0; ok && i < counts[kind]; i++)
-            ok = add_source(o, (enum source_kind)kind, i, err);
+            ok = add_source(o, options, (enum source_kind)kind, i, err);
     *observe = ok ? o : NULL;
     if (!ok)
         observe_close(o);

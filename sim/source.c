@@ -22,10 +22,9 @@
 
 struct source {
     struct loop *loop;
-    const struct observe_options *options;
     enum source_kind kind;
-    size_t index; /* among those of its kind */
     char name[32];
+    const char *what; /* the URL, or the command */
     uint64_t timeout_us;
     struct look look;
 
@@ -235,7 +234,7 @@ static bool look_at_url(struct source *s, const struct idents *idents, struct er
     struct buf next;
     bool ok = true;
     buf_init(&next, NEXT_BYTES_MAX);
-    buf_puts(&next, s->options->urls[s->index]);
+    buf_puts(&next, s->what);
     while (ok && next.len && !failed(s)) {
         size_t start = s->look.bytes.len;
         turn_to_page(s, buf_text(&next), &seen, until_us);
@@ -278,17 +277,17 @@ static bool add_headers(struct source *s, const struct observe_options *o, struc
     return true;
 }
 
-static bool open_url(struct source *s, struct err *err)
+static bool open_url(struct source *s, const struct observe_options *o, size_t index, struct err *err)
 {
-    const struct observe_options *o = s->options;
     const struct deliver_options options = {
-        .url = o->urls[s->index],
+        .url = o->urls[index],
         .deadline_us = s->timeout_us,
         .insecure = o->insecure,
         .cacert = o->cacert,
         .allow_remote = o->allow_remote,
         .body = &s->look.bytes,
     };
+    s->what = o->urls[index];
     s->message.method = "GET";
     return add_headers(s, o, err) && deliver_check(&options, err) &&
            deliver_new(&s->deliver, s->loop, &options, err);
@@ -324,9 +323,8 @@ static bool look_at_command(struct source *s, const struct idents *idents, struc
 {
     (void)idents;
     uint64_t now_us = clock_mono_us(), until_us = now_us + s->timeout_us;
-    const char *command = s->options->commands[s->index];
     struct process *process;
-    bool ok = process_start_for_output(&process, s->loop, command, &s->look.bytes, err);
+    bool ok = process_start_for_output(&process, s->loop, s->what, &s->look.bytes, err);
     for (; ok && !process_exited(process) && now_us < until_us && !loop_interrupted(s->loop);
          now_us = clock_mono_us())
         ok = loop_turn(s->loop, until_us - now_us, err);
@@ -346,10 +344,10 @@ static bool look_at_command(struct source *s, const struct idents *idents, struc
     return ok;
 }
 
-static bool open_command(struct source *s, struct err *err)
+static bool open_command(struct source *s, const struct observe_options *o, size_t index, struct err *err)
 {
-    const char *command = s->options->commands[s->index];
-    return command[strspn(command, " \t\n")] || err_set(err, "there is no command");
+    s->what = o->commands[index];
+    return s->what[strspn(s->what, " \t\n")] || err_set(err, "there is no command");
 }
 
 /* ---- the sink ------------------------------------------------------------------------------- */
@@ -366,9 +364,9 @@ static bool look_at_sink(struct source *s, const struct idents *idents, struct e
     return true;
 }
 
-static bool open_sink(struct source *s, struct err *err)
+static bool open_sink(struct source *s, const struct observe_options *o, size_t index, struct err *err)
 {
-    const struct observe_options *o = s->options;
+    (void)index;
     return sink_open(&s->sink, s->loop, o->sink_port, o->sink_answers, o->sink_answer_count, err);
 }
 
@@ -376,7 +374,7 @@ static bool open_sink(struct source *s, struct err *err)
 
 static const struct {
     const char *name;
-    bool (*open)(struct source *source, struct err *err);
+    bool (*open)(struct source *source, const struct observe_options *options, size_t index, struct err *err);
     bool (*look)(struct source *source, const struct idents *idents, struct err *err);
 } kinds[SOURCE_KIND_COUNT] = {
     [SOURCE_URL] = {"state-url", open_url, look_at_url},
@@ -388,14 +386,14 @@ bool source_open(struct source **source, struct loop *loop, const struct observe
                  enum source_kind kind, size_t index, struct err *err)
 {
     struct source *s = mem_alloc(sizeof *s);
-    *s = (struct source){.loop = loop, .options = options, .kind = kind, .index = index};
+    *s = (struct source){.loop = loop, .kind = kind};
     s->timeout_us = options->timeout_us ? options->timeout_us : TIMEOUT_US;
     snprintf(s->name, sizeof s->name, kind == SOURCE_SINK ? "%s" : "%s %zu", kinds[kind].name, index + 1);
     buf_init(&s->look.bytes, STATE_BYTES_MAX);
     buf_init(&s->links, 1 << 20);
     message_init(&s->message);
     *source = s;
-    if (kinds[kind].open(s, err))
+    if (kinds[kind].open(s, options, index, err))
         return true;
     err_wrap(err, "--%s", kinds[kind].name);
     source_close(s);

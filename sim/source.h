@@ -24,7 +24,8 @@ struct look {
 
 struct source;
 
-/* What can be wrong with the options is found here; they must outlive the source. The index counts from 0. */
+/* What can be wrong with the options is found here; their texts must outlive the source. The index counts
+ * from 0. */
 bool source_open(struct source **source, struct loop *loop, const struct observe_options *options,
                  enum source_kind kind, size_t index, struct err *err) MUST_USE;
 void source_close(struct source *source);
