@@ -560,7 +560,8 @@ static bool read_reply(const char *text, struct reply *reply, struct err *err)
     reply->path.len -= reply->prefix;
     reply->status = (unsigned)strtoul(status.data, NULL, 10);
     if (status.len != 3 || reply->status < 200 || reply->status > 599)
-        return err_set(err, "\"%s\" is not \"[METHOD ]PATH STATUS [BODY]\": \"PUT /products/* 204\"", text);
+        return err_set(
+            err, "--sink-answer: \"%s\" is not [METHOD ]PATH STATUS [BODY], as in PUT /products/* 204", text);
     return true;
 }
 
@@ -577,7 +578,8 @@ bool sink_open(struct sink **sink, struct loop *loop, uint16_t port, const char 
     made->replies = mem_alloc(answer_count * sizeof *made->replies);
     for (size_t i = 0; ok && i < answer_count; i++)
         ok = read_reply(answers[i], &made->replies[made->reply_count++], err);
-    ok = ok && httpd_open(&made->httpd, loop, &options, err);
+    if (ok && !httpd_open(&made->httpd, loop, &options, err))
+        ok = err_wrap(err, "--sink");
     *sink = ok ? made : NULL;
     if (!ok)
         sink_close(made);

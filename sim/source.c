@@ -263,12 +263,12 @@ static bool add_headers(struct source *s, const struct observe_options *o, struc
 {
     bool accept = false;
     if (o->header_count >= MESSAGE_HEADERS_MAX)
-        return err_set(err, "more than %d headers for the state's URL", MESSAGE_HEADERS_MAX - 1);
+        return err_set(err, "--state-header: at most %d", MESSAGE_HEADERS_MAX - 1);
     for (size_t i = 0; i < o->header_count; i++) {
         const char *line = o->headers[i];
         size_t name = strcspn(line, ": \t\r\n");
         if (name == 0 || line[name] != ':' || line[strcspn(line, "\r\n")])
-            return err_set(err, "\"%s\" is not a header: \"Name: value\"", line);
+            return err_set(err, "--state-header: \"%s\" is not \"Name: value\"", line);
         accept = accept || strncasecmp(line, "Accept:", 7) == 0;
         add_header(&s->message, line);
     }
@@ -289,8 +289,9 @@ static bool open_url(struct source *s, const struct observe_options *o, size_t i
     };
     s->what = o->urls[index];
     s->message.method = "GET";
-    return add_headers(s, o, err) && deliver_check(&options, err) &&
-           deliver_new(&s->deliver, s->loop, &options, err);
+    if (!deliver_check(&options, err))
+        return err_wrap(err, "--state-url");
+    return add_headers(s, o, err) && deliver_new(&s->deliver, s->loop, &options, err);
 }
 
 /* ---- commands ------------------------------------------------------------------------------- */
@@ -347,7 +348,7 @@ static bool look_at_command(struct source *s, const struct idents *idents, struc
 static bool open_command(struct source *s, const struct observe_options *o, size_t index, struct err *err)
 {
     s->what = o->commands[index];
-    return s->what[strspn(s->what, " \t\n")] || err_set(err, "there is no command");
+    return s->what[strspn(s->what, " \t\n")] || err_set(err, "--state-cmd: there is no command");
 }
 
 /* ---- the sink ------------------------------------------------------------------------------- */
@@ -395,7 +396,6 @@ bool source_open(struct source **source, struct loop *loop, const struct observe
     *source = s;
     if (kinds[kind].open(s, options, index, err))
         return true;
-    err_wrap(err, "--%s", kinds[kind].name);
     source_close(s);
     *source = NULL;
     return false;

@@ -501,9 +501,9 @@ static void test_observe_open_finds_what_is_wrong_with_the_options(void **state)
     } table[] = {
         {"ftp://127.0.0.1/", "A: b", "--state-url: ftp://127.0.0.1/: neither http nor https"},
         {"http://example.com/", "A: b", "--state-url: http://example.com/: example.com is not a loopback"},
-        {"http://127.0.0.1/", "A b", "\"A b\" is not a header"},
-        {"http://127.0.0.1/", "A: b\r\nC: d", "is not a header"},
-        {"http://127.0.0.1/", ": d", "is not a header"},
+        {"http://127.0.0.1/", "A b", "--state-header: \"A b\" is not \"Name: value\""},
+        {"http://127.0.0.1/", "A: b\r\nC: d", "is not \"Name: value\""},
+        {"http://127.0.0.1/", ": d", "is not \"Name: value\""},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct stage s;
@@ -907,7 +907,7 @@ static void test_observe_open_finds_what_is_wrong_with_the_sink(void **state)
         s.options.sink_answers = &table[i];
         s.options.sink_answer_count = 1;
         assert_false(observe_open(&s.observe, s.loop, &s.options, &err));
-        assert_non_null(strstr(err.text, "is not \"[METHOD ]PATH STATUS [BODY]\""));
+        assert_non_null(strstr(err.text, "is not [METHOD ]PATH STATUS [BODY]"));
         assert_int_equal(err.code, EXIT_USAGE);
         finish(&s);
     }
