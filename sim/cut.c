@@ -462,34 +462,46 @@ static void put_lines(const struct cut *cut, struct span text, struct buf *out)
     json_reset(&line_doc);
 }
 
-static void walk_twice(struct cut *cut)
+/* Read a page and mark its nodes; false when it has nothing to say. */
+static bool read_page(struct cut *cut, struct span page, struct buf *lines)
 {
+    struct err err;
+    cut->mentions.count = 0;
+    idents_find(cut->idents, page, &cut->mentions);
+    if (!cut->mentions.count)
+        return false;
+    if (!is_json(&cut->doc, page)) {
+        buf_clear(lines);
+        put_lines(cut, page, lines);
+        cut->mentions.count = 0;
+        idents_find(cut->idents, buf_span(lines), &cut->mentions);
+        if (!json_parse(&cut->doc, "lines", buf_span(lines), JSON_STRICT, &err))
+            return false;
+    }
+    free(cut->marks);
     mark_nodes(cut);
-    walk(cut, JSON_ROOT, false);
-    cut->taking = true;
-    walk(cut, JSON_ROOT, false);
-    mark_histories(cut);
+    return true;
 }
 
-void effects_cut(const struct idents *idents, const char *source, struct span snapshot,
-                 struct effect_records *records)
+void effects_cut_pages(const struct idents *idents, const char *source, const struct span *pages,
+                       size_t count, struct effect_records *records)
 {
     struct cut cut = {.idents = idents, .records = records};
     struct buf lines;
-    struct err err;
+    bool readable = false;
     buf_init(&lines, SIZE_MAX / 2);
     buf_init(&cut.place, SIZE_MAX / 2);
     buf_printf(&cut.place, "%s: ", source);
-    idents_find(idents, snapshot, &cut.mentions);
-    bool readable = cut.mentions.count > 0 && is_json(&cut.doc, snapshot);
-    if (cut.mentions.count && !readable) {
-        put_lines(&cut, snapshot, &lines);
-        cut.mentions.count = 0;
-        idents_find(idents, buf_span(&lines), &cut.mentions);
-        readable = json_parse(&cut.doc, "lines", buf_span(&lines), JSON_STRICT, &err);
+    for (int pass = 0; pass < 2; pass++) {
+        cut.taking = pass == 1;
+        for (size_t i = 0; i < count; i++) {
+            if (pass == 0 || count > 1) /* a single page is still there */
+                readable = read_page(&cut, pages[i], &lines);
+            if (readable)
+                walk(&cut, JSON_ROOT, false);
+        }
     }
-    if (readable)
-        walk_twice(&cut);
+    mark_histories(&cut);
     json_reset(&cut.doc);
     free(cut.mentions.items);
     free(cut.marks);
@@ -497,4 +509,10 @@ void effects_cut(const struct idents *idents, const char *source, struct span sn
     interns_reset(&cut.open);
     buf_reset(&cut.place);
     buf_reset(&lines);
+}
+
+void effects_cut(const struct idents *idents, const char *source, struct span snapshot,
+                 struct effect_records *records)
+{
+    effects_cut_pages(idents, source, &snapshot, 1, records);
 }

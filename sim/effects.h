@@ -33,6 +33,10 @@ struct effect_records {
  * `place`. Appends. */
 void effects_cut(const struct idents *idents, const char *source, struct span snapshot,
                  struct effect_records *records);
+/* The same for a snapshot that comes in pages, each a document like that: their records have the same places.
+ */
+void effects_cut_pages(const struct idents *idents, const char *source, const struct span *pages,
+                       size_t count, struct effect_records *records);
 void effect_records_add(struct effect_records *records, enum universe universe, struct span place,
                         struct span about, struct span text, bool history); /* copies: from a journal */
 void effect_records_reset(struct effect_records *records);

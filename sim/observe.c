@@ -49,7 +49,7 @@ struct watched {
 
 struct observe {
     struct loop *loop;
-    struct observe_options options;
+    uint64_t settle_us, give_up_us; /* of the options */
     struct watched *watched;
     size_t count;
     uint64_t lag_us; /* the longest of this run */
@@ -64,7 +64,7 @@ struct settling {
     bool with_b;
     struct observation *seen;
     uint64_t started_us, lag_us;    /* lag: when the last change was seen, after the start */
-    uint64_t look_us, look_took_us; /* when the last look began */
+    uint64_t look_us, look_took_us; /* when the last look began; how long it kept the connector busy */
     uint64_t since_us;              /* when the first began that saw what the last one saw … */
     unsigned equal;                 /* … and how many saw it */
     uint64_t pause_us, quiet_us;    /* how long to wait for the next look; to stand still */
@@ -140,39 +140,64 @@ static void repair(struct span text, char *bytes)
     }
 }
 
-/* A page, or several documents one after another, as sqlite3 -json prints them for several queries. No JSON
- * document holds what divides them. */
-static void cut_page(const struct watched *w, const struct idents *idents, struct span page,
-                     struct effect_records *records)
+struct pages {
+    struct span *items;
+    size_t count, cap;
+};
+
+static void add_page(struct pages *pages, struct span page)
+{
+    pages->items = mem_grow(pages->items, &pages->cap, pages->count, sizeof *pages->items);
+    pages->items[pages->count++] = page;
+}
+
+/* A page is a document, or several one after another, as sqlite3 -json prints them for several queries. No
+ * JSON document holds what divides them. */
+static void add_documents(struct pages *pages, struct span page)
 {
     static const char mark[] = "\xef\xbb\xbf", divide[] = "]\n[{";
     if (page.len >= 3 && memcmp(page.data, mark, 3) == 0)
         page = (struct span){page.data + 3, page.len - 3};
-    const char *next = page.len && *page.data == '[' ? memmem(page.data, page.len, divide, 4) : NULL;
-    while (next) {
-        size_t len = (size_t)(next - page.data) + 1;
-        effects_cut(idents, source_name(w->source), (struct span){page.data, len}, records);
+    while (page.len && *page.data == '[') {
+        const char *end = memmem(page.data, page.len, divide, 4);
+        if (!end)
+            break;
+        size_t len = (size_t)(end - page.data) + 1;
+        add_page(pages, (struct span){page.data, len});
         page = (struct span){page.data + len + 1, page.len - len - 1};
-        next = memmem(page.data, page.len, divide, 4);
     }
-    effects_cut(idents, source_name(w->source), page, records);
+    add_page(pages, page);
+}
+
+/* "sink: /PUT /products/17": keys of the sink's documents are calls, and read better without the slash. */
+static void unslash(struct effect_records *records)
+{
+    for (size_t i = 0; i < records->count; i++) {
+        char *slash = strstr(records->items[i].place, ": /") + 2;
+        memmove(slash, slash + 1, strlen(slash));
+    }
 }
 
 static void cut_look(const struct watched *w, const struct idents *idents, struct look *look,
                      struct effect_records *records)
 {
+    struct pages pages = {0};
     size_t start = 0;
     repair(buf_span(&look->bytes), look->bytes.data);
     for (size_t i = 0; i < look->page_count; i++) {
-        cut_page(w, idents, (struct span){look->bytes.data + start, look->page_ends[i] - start}, records);
+        add_documents(&pages, (struct span){look->bytes.data + start, look->page_ends[i] - start});
         start = look->page_ends[i];
     }
+    effects_cut_pages(idents, source_name(w->source), pages.items, pages.count, records);
+    free(pages.items);
+    if (source_port(w->source))
+        unslash(records);
 }
 
 /* Take in what a source shows; true when its records have changed. */
 static bool take_in(struct watched *w, const struct idents *idents, struct look *look)
 {
-    uint64_t bytes_digest = w->changes && look->unchanged ? w->bytes_digest : digest_of_look(look);
+    uint64_t bytes_digest = look->unchanged ? w->bytes_digest : digest_of_look(look);
     if (w->changes && bytes_digest == w->bytes_digest)
         return false;
     struct effect_records records = {0};
@@ -314,8 +339,8 @@ static bool stood_still(const struct settling *s, uint64_t us)
 static uint64_t quiet_needed_us(struct settling *s)
 {
     const struct observe *o = s->observe;
-    if (o->options.settle_us)
-        return o->options.settle_us;
+    if (o->settle_us)
+        return o->settle_us;
     uint64_t us = QUIET_LAGS * (s->lag_us > o->lag_us ? s->lag_us : o->lag_us);
     us = us < QUIET_US_MIN ? QUIET_US_MIN : us > QUIET_US_MAX ? QUIET_US_MAX : us;
     if (!s->assessed && stood_still(s, us))
@@ -325,8 +350,8 @@ static uint64_t quiet_needed_us(struct settling *s)
 
 static uint64_t give_up_us(const struct settling *s)
 {
-    if (s->observe->options.give_up_us)
-        return s->observe->options.give_up_us;
+    if (s->observe->give_up_us)
+        return s->observe->give_up_us;
     uint64_t us = s->observe->gave_up              ? GIVE_UP_AGAIN_US
                   : s->look_took_us > SLOW_LOOK_US ? GIVE_UP_SLOW_US
                                                    : GIVE_UP_US;
@@ -355,20 +380,22 @@ static bool look_at_all(struct settling *s, struct err *err)
     struct observe *o = s->observe;
     struct look *look;
     s->look_us = clock_mono_us();
+    s->look_took_us = 0;
     s->failed = false;
     s->seen->looks++;
     s->seen->bytes = 0;
     for (size_t i = 0; i < o->count && !s->failed; i++) {
         struct watched *w = &o->watched[i];
+        uint64_t from_us = clock_mono_us();
         if (!source_look(w->source, s->idents, &look, err))
             return false;
+        s->look_took_us += clock_mono_us() - from_us;
         if (*look->failure)
             note_failure(s, w, look);
         else if (take_in(w, s->idents, look))
             note_change(s, w);
         s->seen->bytes += look->bytes.len;
     }
-    s->look_took_us = clock_mono_us() - s->look_us;
     if (s->failed)
         return true;
     s->failures = 0;
@@ -398,7 +425,7 @@ static bool rest(struct settling *s, struct err *err)
 {
     uint64_t now_us = clock_mono_us(), still_us = s->since_us + s->quiet_us, wait_us = s->pause_us;
     if (s->failed) {
-        wait_us = RETRY_US << (s->failures - 1);
+        wait_us = (uint64_t)RETRY_US << (s->failures - 1);
     } else {
         if (still_us > now_us && still_us - now_us < wait_us)
             wait_us = still_us - now_us;
@@ -448,14 +475,14 @@ static void conclude(struct settling *s)
 }
 
 /* Nothing is kept from one call to the next but what observe has learned. */
-static void forget(struct observe *o)
+static void rest_all(struct observe *o, bool forget)
 {
     for (size_t i = 0; i < o->count; i++) {
         struct watched *w = &o->watched[i];
         effect_records_reset(&w->records);
         effect_records_reset(&w->before);
         *w = (struct watched){.source = w->source};
-        source_rest(w->source);
+        source_rest(w->source, forget);
     }
 }
 
@@ -477,7 +504,7 @@ bool observe_settle(struct observe *observe, const struct idents *idents, bool w
     }
     if (ok)
         conclude(&s);
-    forget(observe);
+    rest_all(observe, with_b);
     return ok;
 }
 
@@ -489,10 +516,11 @@ void observation_reset(struct observation *observation)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static bool add_source(struct observe *o, enum source_kind kind, size_t index, struct err *err)
+static bool add_source(struct observe *o, const struct observe_options *options, enum source_kind kind,
+                       size_t index, struct err *err)
 {
     struct watched *w = &o->watched[o->count];
-    if (!source_open(&w->source, o->loop, &o->options, kind, index, err))
+    if (!source_open(&w->source, o->loop, options, kind, index, err))
         return false;
     o->count++;
     return true;
@@ -505,12 +533,12 @@ bool observe_open(struct observe **observe, struct loop *loop, const struct obse
     const size_t counts[SOURCE_KIND_COUNT] = {[SOURCE_URL] = options->url_count,
                                               [SOURCE_COMMAND] = options->command_count,
                                               [SOURCE_SINK] = options->sink};
-    *o = (struct observe){.loop = loop, .options = *options};
+    *o = (struct observe){.loop = loop, .settle_us = options->settle_us, .give_up_us = options->give_up_us};
     o->watched = mem_alloc((options->url_count + options->command_count + 1) * sizeof *o->watched);
     bool ok = true;
     for (int kind = 0; kind < SOURCE_KIND_COUNT; kind++)
         for (size_t i = 0; ok && i < counts[kind]; i++)
-            ok = add_source(o, (enum source_kind)kind, i, err);
+            ok = add_source(o, options, (enum source_kind)kind, i, err);
     *observe = ok ? o : NULL;
     if (!ok)
         observe_close(o);
@@ -521,7 +549,7 @@ void observe_close(struct observe *o)
 {
     if (!o)
         return;
-    forget(o);
+    rest_all(o, false);
     for (size_t i = 0; i < o->count; i++)
         source_close(o->watched[i].source);
     free(o->watched);

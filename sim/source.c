@@ -12,6 +12,8 @@
 #include "json.h"
 #include "limits.h"
 #include "message.h"
+#include "process.h"
+#include "sink.h"
 
 #define TIMEOUT_US     10000000 /* for one URL or command, when the options say nothing */
 #define PAGES_US_MAX   60000000 /* all pages of a URL together */
@@ -20,25 +22,29 @@
 
 struct source {
     struct loop *loop;
-    const struct observe_options *options;
     enum source_kind kind;
     char name[32];
+    const char *what; /* the URL, or the command */
     uint64_t timeout_us;
     struct look look;
 
     /* a URL */
-    const char *url;
     struct deliver *deliver;
     struct message message;
     struct buf links; /* of the last answer */
     bool answered;
+
+    /* the sink */
+    struct sink *sink;
+    uint64_t calls; /* how many it had at the last look */
+    bool was_seen;
 };
 
 /* ---- failures ------------------------------------------------------------------------------- */
 
-/* What may pass by itself counts once, what took long counts twice, and what will stay counts as often as it
- * takes to stop. */
-enum weight { PASSING = 1, SLOW = 2, LASTING = LOOK_FAILURES_MAX };
+/* How much a failure counts: one that may pass by itself, one that hardly will or took long, one that stays.
+ */
+enum weight { PASSING = 1, STUBBORN = 2, LASTING = LOOK_FAILURES_MAX };
 
 static void fail(struct source *s, enum weight weight, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
@@ -56,8 +62,9 @@ static bool failed(const struct source *s)
     return *s->look.failure != '\0';
 }
 
-static void end_page(struct source *s)
+static void end_page(void *arg)
 {
+    struct source *s = arg;
     struct look *look = &s->look;
     look->page_ends = mem_grow(look->page_ends, &look->page_cap, look->page_count, sizeof *look->page_ends);
     look->page_ends[look->page_count++] = look->bytes.len;
@@ -163,7 +170,8 @@ static void note_status(struct source *s, const struct answer *a)
         buf_printf(&more, " and points to %s", a->location);
     else
         put_excerpt(a, &more);
-    fail(s, PASSING, "it answered %u%s", a->status, buf_text(&more));
+    fail(s, a->status >= 500 || a->status == 429 ? PASSING : STUBBORN, "it answered %u%s", a->status,
+         buf_text(&more));
     buf_reset(&more);
 }
 
@@ -174,7 +182,7 @@ static void on_answer(void *arg, const struct answer *a)
     buf_clear(&s->links);
     buf_put_span(&s->links, a->links);
     if (a->outcome == OUTCOME_TIMEOUT)
-        fail(s, SLOW, "it did not answer within %.1f s", (double)s->timeout_us / 1e6);
+        fail(s, STUBBORN, "it did not answer within %.1f s", (double)s->timeout_us / 1e6);
     else if (a->outcome != OUTCOME_ANSWERED)
         fail(s, PASSING, "%s%s%s", outcome_sentence(a->outcome), *a->detail ? ": " : "", a->detail);
     else if (*a->detail)
@@ -226,7 +234,7 @@ static bool look_at_url(struct source *s, const struct idents *idents, struct er
     struct buf next;
     bool ok = true;
     buf_init(&next, NEXT_BYTES_MAX);
-    buf_puts(&next, s->url);
+    buf_puts(&next, s->what);
     while (ok && next.len && !failed(s)) {
         size_t start = s->look.bytes.len;
         turn_to_page(s, buf_text(&next), &seen, until_us);
@@ -255,12 +263,12 @@ static bool add_headers(struct source *s, const struct observe_options *o, struc
 {
     bool accept = false;
     if (o->header_count >= MESSAGE_HEADERS_MAX)
-        return err_set(err, "more than %d headers for the state's URL", MESSAGE_HEADERS_MAX - 1);
+        return err_set(err, "--state-header: at most %d", MESSAGE_HEADERS_MAX - 1);
     for (size_t i = 0; i < o->header_count; i++) {
         const char *line = o->headers[i];
         size_t name = strcspn(line, ": \t\r\n");
         if (name == 0 || line[name] != ':' || line[strcspn(line, "\r\n")])
-            return err_set(err, "\"%s\" is not a header: \"Name: value\"", line);
+            return err_set(err, "--state-header: \"%s\" is not \"Name: value\"", line);
         accept = accept || strncasecmp(line, "Accept:", 7) == 0;
         add_header(&s->message, line);
     }
@@ -269,9 +277,8 @@ static bool add_headers(struct source *s, const struct observe_options *o, struc
     return true;
 }
 
-static bool open_url(struct source *s, size_t index, struct err *err)
+static bool open_url(struct source *s, const struct observe_options *o, size_t index, struct err *err)
 {
-    const struct observe_options *o = s->options;
     const struct deliver_options options = {
         .url = o->urls[index],
         .deadline_us = s->timeout_us,
@@ -280,36 +287,115 @@ static bool open_url(struct source *s, size_t index, struct err *err)
         .allow_remote = o->allow_remote,
         .body = &s->look.bytes,
     };
-    s->url = o->urls[index];
-    message_init(&s->message);
+    s->what = o->urls[index];
     s->message.method = "GET";
-    return add_headers(s, o, err) && deliver_check(&options, err) &&
-           deliver_new(&s->deliver, s->loop, &options, err);
+    if (!deliver_check(&options, err))
+        return err_wrap(err, "--state-url");
+    return add_headers(s, o, err) && deliver_new(&s->deliver, s->loop, &options, err);
+}
+
+/* ---- commands ------------------------------------------------------------------------------- */
+
+/* The last line that says something. */
+static void put_last_line(struct span text, struct buf *out)
+{
+    while (text.len && strchr(" \r\n", text.data[text.len - 1]))
+        text.len--;
+    const char *newline = text.len ? memrchr(text.data, '\n', text.len) : NULL;
+    const char *start = newline ? newline + 1 : text.data;
+    size_t len = (size_t)(text.data + text.len - start);
+    if (len)
+        buf_printf(out, ": %.*s", (int)(len < 200 ? len : 200), start);
+}
+
+static void note_end(struct source *s, const struct process *process)
+{
+    struct buf end;
+    if (process_succeeded(process))
+        return;
+    buf_init(&end, 1024);
+    process_put_end(process, &end);
+    put_last_line(process_output(process), &end);
+    fail(s, PASSING, "it %s", buf_text(&end));
+    buf_reset(&end);
+}
+
+static bool look_at_command(struct source *s, const struct idents *idents, struct err *err)
+{
+    (void)idents;
+    uint64_t now_us = clock_mono_us(), until_us = now_us + s->timeout_us;
+    struct process *process;
+    bool ok = process_start_for_output(&process, s->loop, s->what, &s->look.bytes, err);
+    for (; ok && !process_exited(process) && now_us < until_us && !loop_interrupted(s->loop);
+         now_us = clock_mono_us())
+        ok = loop_turn(s->loop, until_us - now_us, err);
+    if (!process)
+        return false;
+    if (loop_interrupted(s->loop))
+        fail(s, LASTING, "it was interrupted");
+    else if (!buf_ok(&s->look.bytes))
+        fail(s, LASTING, "it printed more than %u MiB and was killed", STATE_MIB_MAX);
+    else if (!process_exited(process))
+        fail(s, STUBBORN, "it did not end within %.1f s and was killed", (double)s->timeout_us / 1e6);
+    else
+        note_end(s, process);
+    process_kill(process); /* and what it may have left */
+    process_stop(process);
+    end_page(s);
+    return ok;
+}
+
+static bool open_command(struct source *s, const struct observe_options *o, size_t index, struct err *err)
+{
+    s->what = o->commands[index];
+    return s->what[strspn(s->what, " \t\n")] || err_set(err, "--state-cmd: there is no command");
+}
+
+/* ---- the sink ------------------------------------------------------------------------------- */
+
+static bool look_at_sink(struct source *s, const struct idents *idents, struct err *err)
+{
+    (void)err;
+    if (sink_is_full(s->sink))
+        fail(s, LASTING, "it received more than %u MiB", STATE_MIB_MAX);
+    else
+        sink_put_state(s->sink, idents, &s->look.bytes, end_page, s);
+    if (!buf_ok(&s->look.bytes))
+        fail(s, LASTING, "it holds more than %u MiB", STATE_MIB_MAX);
+    return true;
+}
+
+static bool open_sink(struct source *s, const struct observe_options *o, size_t index, struct err *err)
+{
+    (void)index;
+    return sink_open(&s->sink, s->loop, o->sink_port, o->sink_answers, o->sink_answer_count, err);
 }
 
 /* ---- all kinds ------------------------------------------------------------------------------ */
 
 static const struct {
     const char *name;
-    bool (*open)(struct source *source, size_t index, struct err *err);
+    bool (*open)(struct source *source, const struct observe_options *options, size_t index, struct err *err);
     bool (*look)(struct source *source, const struct idents *idents, struct err *err);
 } kinds[SOURCE_KIND_COUNT] = {
     [SOURCE_URL] = {"state-url", open_url, look_at_url},
+    [SOURCE_COMMAND] = {"state-cmd", open_command, look_at_command},
+    [SOURCE_SINK] = {"sink", open_sink, look_at_sink},
 };
 
 bool source_open(struct source **source, struct loop *loop, const struct observe_options *options,
                  enum source_kind kind, size_t index, struct err *err)
 {
     struct source *s = mem_alloc(sizeof *s);
-    *s = (struct source){.loop = loop, .options = options, .kind = kind};
+    *s = (struct source){.loop = loop, .kind = kind};
     s->timeout_us = options->timeout_us ? options->timeout_us : TIMEOUT_US;
     snprintf(s->name, sizeof s->name, kind == SOURCE_SINK ? "%s" : "%s %zu", kinds[kind].name, index + 1);
     buf_init(&s->look.bytes, STATE_BYTES_MAX);
     buf_init(&s->links, 1 << 20);
+    message_init(&s->message);
     *source = s;
-    if (kinds[kind].open(s, index, err))
+    if (kinds[kind].open(s, options, index, err))
         return true;
-    err_wrap(err, "--%s", kinds[kind].name);
     source_close(s);
     *source = NULL;
     return false;
@@ -320,8 +406,8 @@ void source_close(struct source *s)
     if (!s)
         return;
     deliver_free(s->deliver);
-    if (s->url)
-        message_reset(&s->message);
+    sink_close(s->sink);
+    message_reset(&s->message);
     buf_reset(&s->links);
     buf_reset(&s->look.bytes);
     free(s->look.page_ends);
@@ -335,21 +421,28 @@ const char *source_name(const struct source *source)
 
 uint16_t source_port(const struct source *source)
 {
-    (void)source;
-    return 0;
+    return source->sink ? sink_port(source->sink) : 0;
 }
 
 bool source_look(struct source *s, const struct idents *idents, struct look **look, struct err *err)
 {
+    *look = &s->look;
+    s->look.unchanged = s->sink && s->was_seen && s->calls == sink_calls(s->sink);
+    if (s->look.unchanged)
+        return true;
     s->look.failure[0] = '\0';
     s->look.failures = 0;
     s->look.page_count = 0;
     buf_clear(&s->look.bytes);
-    *look = &s->look;
+    s->calls = s->sink ? sink_calls(s->sink) : 0;
+    s->was_seen = true;
     return kinds[s->kind].look(s, idents, err);
 }
 
-void source_rest(struct source *s)
+void source_rest(struct source *s, bool forget)
 {
     buf_reset(&s->look.bytes);
+    s->was_seen = false;
+    if (s->sink && forget)
+        sink_forget(s->sink);
 }

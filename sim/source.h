@@ -19,12 +19,13 @@ struct look {
     size_t page_count, page_cap;
     char failure[400]; /* why nothing can be said, in half a sentence: "it answered 500"; "": all was seen */
     unsigned failures; /* how much it counts */
-    bool unchanged;    /* since the last look, and nothing was fetched: bytes are as they were */
+    bool unchanged;    /* nothing happened since the last look, which is left as it was */
 };
 
 struct source;
 
-/* What can be wrong with the options is found here; they must outlive the source. The index counts from 0. */
+/* What can be wrong with the options is found here; their texts must outlive the source. The index counts
+ * from 0. */
 bool source_open(struct source **source, struct loop *loop, const struct observe_options *options,
                  enum source_kind kind, size_t index, struct err *err) MUST_USE;
 void source_close(struct source *source);
@@ -35,6 +36,7 @@ uint16_t source_port(const struct source *source);    /* of the sink; 0: another
  * Returns false only when the loop failed. */
 bool source_look(struct source *source, const struct idents *idents, struct look **look,
                  struct err *err) MUST_USE;
-void source_rest(struct source *source); /* frees what was seen */
+/* Frees what was seen; with forget, also what the sink has received. */
+void source_rest(struct source *source, bool forget);
 
 #endif

@@ -477,6 +477,105 @@ static void test_deliver_free_drops_what_is_open_and_tells_nobody(void **state)
     assert_int_equal(s.answers, 0);
 }
 
+/* ---- answers that are wanted whole ---------------------------------------------------------- */
+
+static void begin_getting(struct stage *s, struct buf *body, size_t bytes_max)
+{
+    begin(s, PATIENCE_US);
+    deliver_free(s->deliver);
+    buf_init(body, bytes_max);
+    struct deliver_options options = {.url = s->url, .deadline_us = PATIENCE_US, .body = body};
+    assert_true(deliver_new(&s->deliver, s->loop, &options, &err));
+    s->message.method = "GET";
+    buf_clear(&s->message.body);
+}
+
+static void on_links(void *arg, const struct answer *answer)
+{
+    struct stage *s = arg;
+    buf_clear(&s->message.body);
+    buf_put_span(&s->message.body, answer->links);
+    on_done(s, answer);
+}
+
+static void test_deliver_keeps_whole_bodies_when_asked(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct buf body;
+    begin_getting(&s, &body, 10);
+    s.reply = "HTTP/1.1 200 OK\r\nLink: <a>; rel=next\r\nContent-Length: 5\r\nlink: <b>\r\n\r\nstate";
+    assert_true(deliver_send(s.deliver, &s.message, &(struct wire){0}, on_links, &s, &err));
+    while (s.answers == 0)
+        assert_true(loop_turn(s.loop, PATIENCE_US, &err));
+    assert_outcome(&s, OUTCOME_ANSWERED, 200);
+    assert_string_equal(buf_text(&s.message.body), "<a>; rel=next, <b>");
+    assert_memory_equal(buf_text(&s.last), "GET /hook HTTP/1.1\r\n", 20);
+    assert_null(strstr(buf_text(&s.last), "Content-Length"));
+    buf_clear(&s.message.body);
+    send_one(&s);
+    assert_string_equal(buf_text(&body), "statestate");
+    assert_string_equal(s.answer.detail, "");
+    assert_int_equal(s.answer.excerpt_bytes, 5);
+    s.reply = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!"; /* one byte too many */
+    send_one(&s);
+    assert_outcome(&s, OUTCOME_ANSWERED, 200);
+    assert_string_equal(s.answer.detail, "the answer was longer than 10 bytes; the rest was not read");
+    finish(&s);
+    buf_reset(&body);
+}
+
+static void test_deliver_turns_to_another_page_of_the_same_server(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *reference, *target; /* NULL: refused */
+    } table[] = {
+        {"?page=2", "/hook?page=2"},
+        {"?page=3#top", "/hook?page=3"},
+        {"other", "/other"},
+        {"/a/b", "/a/b"},
+        {"../c", "/c"},
+        {"http://127.0.0.1:PORT/d", "/d"},
+        {"http://localhost:PORT/e", "/e"},
+        {"https://127.0.0.1:PORT/", NULL},
+        {"http://127.0.0.1:1/", NULL},
+        {"http://example.com:PORT/", NULL},
+        {"ftp://127.0.0.1:PORT/", NULL},
+        {"http://127.0.0.1:PORT:1/", NULL},
+        {"http://", NULL},
+    };
+    struct stage s;
+    struct buf body, url, reference;
+    begin_getting(&s, &body, 1000);
+    buf_init(&url, 1000);
+    buf_init(&reference, 1000);
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        const char *port = strstr(table[i].reference, "PORT");
+        buf_clear(&url);
+        buf_clear(&reference);
+        buf_puts(&reference, table[i].reference);
+        if (port) {
+            reference.len = (size_t)(port - table[i].reference);
+            buf_printf(&reference, "%.*s%s", (int)strcspn(s.url + 17, "/"), s.url + 17, port + 4);
+        }
+        bool ok = deliver_turn_to(s.deliver, buf_text(&reference), &url, &err);
+        if (ok != (table[i].target != NULL))
+            fail_msg("%s: %s", table[i].reference, ok ? "accepted" : err.text);
+        if (!ok)
+            continue;
+        send_one(&s);
+        char line[100];
+        snprintf(line, sizeof line, "GET %s HTTP/1.1\r\n", table[i].target);
+        assert_memory_equal(buf_text(&s.last), line, strlen(line));
+        assert_non_null(strstr(buf_text(&url), table[i].target));
+    }
+    finish(&s);
+    buf_reset(&body);
+    buf_reset(&url);
+    buf_reset(&reference);
+}
+
 static void test_deliver_checks_where_to(void **state)
 {
     (void)state;
@@ -535,6 +634,8 @@ int main(void)
         cmocka_unit_test(test_deliver_slow_body_survives_a_closed_connection),
         cmocka_unit_test(test_deliver_gives_up_when_told_to),
         cmocka_unit_test(test_deliver_free_drops_what_is_open_and_tells_nobody),
+        cmocka_unit_test(test_deliver_keeps_whole_bodies_when_asked),
+        cmocka_unit_test(test_deliver_turns_to_another_page_of_the_same_server),
         cmocka_unit_test(test_deliver_checks_where_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@ struct server {
     struct httpd *httpd;
     unsigned calls;
     char seen[256];
-    struct buf body;
+    struct buf body, target;
     uint64_t delay_us;
     bool hold;
     struct httpd_request *held;
@@ -30,6 +30,8 @@ static void handler(void *arg, struct httpd_request *request)
     server->calls++;
     snprintf(server->seen, sizeof server->seen, "%s %s %s", httpd_method(request), httpd_path(request),
              header ? header : "-");
+    buf_clear(&server->target);
+    httpd_put_target(request, &server->target);
     buf_clear(&server->body);
     buf_put_span(&server->body, httpd_body(request));
     if (server->hold && !server->held)
@@ -46,6 +48,7 @@ static void server_open(struct server *server)
     struct err err;
     *server = (struct server){0};
     buf_init(&server->body, BODY_MAX);
+    buf_init(&server->target, BODY_MAX);
     assert_true(loop_new(&server->loop, &err));
     struct httpd_options options = {
         .address = "127.0.0.1", .body_bytes_max = BODY_MAX, .handler = handler, .arg = server};
@@ -58,6 +61,7 @@ static void server_close(struct server *server)
     httpd_close(server->httpd);
     loop_free(server->loop);
     buf_reset(&server->body);
+    buf_reset(&server->target);
 }
 
 static void test_httpd_hands_over_a_whole_request_and_keeps_the_connection(void **state)
@@ -81,6 +85,27 @@ static void test_httpd_hands_over_a_whole_request_and_keeps_the_connection(void 
     assert_string_equal(server.seen, "HEAD / -");
     assert_int_equal(talk_request(&talk, "POST", "/", "", span_of("")), 200); /* an empty body is one, too */
     assert_int_equal(server.body.len, 0);
+    talk_close(&talk);
+    server_close(&server);
+}
+
+static void test_httpd_target_is_the_path_with_its_query_decoded(void **state)
+{
+    (void)state;
+    static const char *const table[][2] = {
+        {"/a%20b", "/a b"},
+        {"/a?", "/a"},
+        {"/a?b=c%2Dd&e&f=", "/a?b=c-d&e&f="},
+        {"/a?b=1?2", "/a?b=1?2"},
+    };
+    struct server server;
+    struct talk talk;
+    server_open(&server);
+    talk_open(&talk, server.loop, httpd_port(server.httpd));
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        assert_int_equal(talk_request(&talk, "PURGE", table[i][0], "", span_of("")), 200);
+        assert_string_equal(buf_text(&server.target), table[i][1]);
+    }
     talk_close(&talk);
     server_close(&server);
 }
@@ -249,6 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_httpd_hands_over_a_whole_request_and_keeps_the_connection),
+        cmocka_unit_test(test_httpd_target_is_the_path_with_its_query_decoded),
         cmocka_unit_test(test_httpd_refuses_a_body_over_the_maximum_and_takes_one_at_it),
         cmocka_unit_test(test_httpd_takes_a_chunked_body),
         cmocka_unit_test(test_httpd_answers_later_without_holding_up_others),

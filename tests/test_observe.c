@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "limits.h"
 #include "loop.h"
 #include "observe.h"
+#include "talk.h"
 
 #define SETTLE_US 30000
 #define ROW_A     "{\"sku\":\"hammer-a1\",\"price\":10}"
@@ -44,6 +46,7 @@ struct stage {
     const char *commands[2];
     struct observe_options options;
     unsigned calls;
+    uint64_t first_us; /* when the first came */
     char headers[256]; /* of the last request: some */
     struct buf body;
 };
@@ -295,6 +298,49 @@ static void test_observe_follows_the_next_link_wherever_it_stands(void **state)
     }
 }
 
+/* Page by page: what there is of everybody's history tells what a history is. */
+static const char *const *page_rows;
+
+static void reply_rows_by_page(struct stage *s, struct httpd_request *request, const char *target)
+{
+    size_t page = strstr(target, "page=") ? strtoul(strstr(target, "page=") + 5, NULL, 10) : 0;
+    buf_clear(&s->body);
+    buf_printf(&s->body, "{\"rows\":[%s]", page_rows[page]);
+    if (page_rows[page + 1])
+        buf_printf(&s->body, ",\"next\":\"?page=%zu\"", page + 1);
+    buf_puts(&s->body, "}");
+    httpd_answer(request, 200, NULL, 0, buf_span(&s->body));
+}
+
+static void test_observe_reads_pages_as_one_state(void **state)
+{
+    (void)state;
+#define ROW(sku, event) "{\"sku\":\"hammer-" sku "\",\"event\":\"event-id-" event "\"}"
+    static const struct {
+        const char *rows[8];
+        bool history;
+    } table[] = {
+        {{ROW("a1", "1"), ROW("x1", "2"), ROW("b1", "3")}, false}, /* the last event of each */
+        {{ROW("a1", "1"), ROW("x1", "2"), ROW("b1", "3"), ROW("a1", "4"), ROW("x1", "5"), ROW("b1", "6")},
+         true},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct stage s;
+        begin(&s, reply_rows_by_page);
+        page_rows = table[i].rows;
+        for (unsigned n = 1; n <= 6; n++) {
+            char id[] = {'e', 'v', 'e', 'n', 't', '-', 'i', 'd', '-', (char)('0' + n), '\0'};
+            idents_add_event(s.idents, (enum universe)((n - 1) % 3), id);
+        }
+        look(&s);
+        assert_end(&s, OBSERVED_SETTLED, "");
+        assert_int_equal(s.seen.records.count, i == 0 ? 3 : 6);
+        for (size_t j = 0; j < s.seen.records.count; j++)
+            assert_int_equal(s.seen.records.items[j].history, table[i].history);
+        finish(&s);
+    }
+}
+
 static void reply_absolute(struct stage *s, struct httpd_request *request, const char *target)
 {
     (void)target;
@@ -425,7 +471,8 @@ static void test_observe_names_what_failed(void **state)
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct stage s;
         begin(&s, table[i].reply);
-        s.options.timeout_us = 100000;
+        if (table[i].reply == reply_late)
+            s.options.timeout_us = 100000;
         look(&s);
         assert_end(&s, OBSERVED_FAILED, table[i].why);
         assert_int_equal(s.seen.records.count, 0);
@@ -454,9 +501,9 @@ static void test_observe_open_finds_what_is_wrong_with_the_options(void **state)
     } table[] = {
         {"ftp://127.0.0.1/", "A: b", "--state-url: ftp://127.0.0.1/: neither http nor https"},
         {"http://example.com/", "A: b", "--state-url: http://example.com/: example.com is not a loopback"},
-        {"http://127.0.0.1/", "A b", "\"A b\" is not a header"},
-        {"http://127.0.0.1/", "A: b\r\nC: d", "is not a header"},
-        {"http://127.0.0.1/", ": d", "is not a header"},
+        {"http://127.0.0.1/", "A b", "--state-header: \"A b\" is not \"Name: value\""},
+        {"http://127.0.0.1/", "A: b\r\nC: d", "is not \"Name: value\""},
+        {"http://127.0.0.1/", ": d", "is not \"Name: value\""},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct stage s;
@@ -554,6 +601,47 @@ static void test_observe_waits_longer_while_the_state_looks_wrong(void **state)
     }
 }
 
+/* The price comes 0.6 s after the first look. */
+static void reply_lagging(struct stage *s, struct httpd_request *request, const char *target)
+{
+    (void)target;
+    uint64_t now_us = clock_mono_us();
+    s->first_us = s->first_us ? s->first_us : now_us;
+    answer(request, 200, now_us - s->first_us < 600000 ? "[" ROW_A "," ROW_A2 "]" : ROWS);
+}
+
+static void test_observe_learns_how_long_the_connector_takes(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin(&s, reply_lagging);
+    s.options.settle_us = s.options.give_up_us = 0;
+    look(&s);
+    assert_end(&s, OBSERVED_SETTLED, "");
+    assert_records(&s, HAMMERS);
+    assert_in_range(s.seen.took_us, 600000 + 1200000, 3000000);
+    look(&s); /* nothing changes, and it is waited for all the same */
+    assert_in_range(s.seen.took_us, 1200000, 2300000);
+    finish(&s);
+}
+
+static void test_observe_ends_when_it_is_interrupted(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin(&s, reply_late);
+    s.commands[0] = "sleep 1000";
+    s.options.command_count = 1;
+    assert_true(loop_catch_signals(s.loop, &err));
+    raise(SIGINT);
+    for (unsigned i = 0; i < 2; i++) { /* in the middle of a look, and before one */
+        look(&s);
+        assert_end(&s, OBSERVED_INTERRUPTED, NULL);
+        assert_true(s.seen.took_us < 900000);
+    }
+    finish(&s);
+}
+
 static void test_observe_looks_at_several_sources(void **state)
 {
     (void)state;
@@ -571,6 +659,315 @@ static void test_observe_looks_at_several_sources(void **state)
     finish(&s);
 }
 
+/* ---- commands ------------------------------------------------------------------------------ */
+
+static void begin_command(struct stage *s, const char *command)
+{
+    begin(s, NULL);
+    s->commands[0] = command;
+    s->options.command_count = 1;
+}
+
+static void test_observe_takes_what_a_command_prints(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin_command(&s, "echo oops >&2; printf '%s\\n' '" ROWS "'");
+    look(&s);
+    assert_end(&s, OBSERVED_SETTLED, "");
+    assert_records(&s, ALL_THREE("state-cmd 1: /[]", "{\"price\":10,\"sku\":\"<product 1>\"}"));
+    finish(&s);
+}
+
+static void test_observe_names_the_command_that_failed_and_how(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *command, *why;
+    } table[] = {
+        {"echo one; echo first >&2; echo 'no such table: products' >&2; echo >&2; exit 3",
+         "state-cmd 1: it ended with status 3: no such table: products"},
+        {"/nowhere/at/all", "state-cmd 1: it ended with status 127: "},
+        {"kill -SEGV $$", "state-cmd 1: it was killed by signal 11 (Segmentation fault)"},
+        {"exec 2>&-; exit 1", "state-cmd 1: it ended with status 1"},
+        {"sleep 1000", "state-cmd 1: it did not end within 0.2 s and was killed"},
+        {"sleep 1000 & yes >&2", "state-cmd 1: it did not end within 0.2 s and was killed"},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct stage s;
+        begin_command(&s, table[i].command);
+        if (strstr(table[i].why, "0.2 s"))
+            s.options.timeout_us = 200000;
+        look(&s);
+        assert_end(&s, OBSERVED_FAILED, table[i].why);
+        assert_in_range(s.seen.looks, 1, 4);
+        finish(&s);
+    }
+}
+
+static void test_observe_kills_a_command_that_floods(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin_command(&s, "yes 'hammer-a1 and no end of it'");
+    s.options.timeout_us = 60000000;
+    look(&s);
+    assert_end(&s, OBSERVED_FAILED, "state-cmd 1: it printed more than 256 MiB and was killed");
+    assert_int_equal(s.seen.looks, 1);
+    finish(&s);
+}
+
+static void test_observe_takes_a_command_again_that_failed_once(void **state)
+{
+    (void)state;
+    struct stage s;
+    char file[] = "/tmp/observe-XXXXXX", command[200];
+    int fd = mkstemp(file);
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(command, sizeof command, "test -e %s && rm %s && exit 1; printf '%%s' '%s'", file, file, ROWS);
+    begin_command(&s, command);
+    look(&s);
+    assert_end(&s, OBSERVED_SETTLED, "");
+    assert_int_equal(s.seen.records.count, 3);
+    finish(&s);
+}
+
+static void test_observe_open_wants_a_command(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin_command(&s, " ");
+    assert_false(observe_open(&s.observe, s.loop, &s.options, &err));
+    assert_string_equal(err.text, "--state-cmd: there is no command");
+    finish(&s);
+}
+
+/* ---- the sink ------------------------------------------------------------------------------ */
+
+static void begin_sink(struct stage *s, struct talk *talk)
+{
+    begin(s, NULL);
+    s->options.sink = true;
+    if (!observe_open(&s->observe, s->loop, &s->options, &err))
+        fail_msg("%s", err.text);
+    assert_int_not_equal(observe_sink_port(s->observe), 0);
+    talk_open(talk, s->loop, observe_sink_port(s->observe));
+}
+
+/* "METHOD PATH BODY" */
+static unsigned call(struct talk *talk, const char *text, const char *headers)
+{
+    char method[16], path[200];
+    int at = 0;
+    assert_true(sscanf(text, "%15s %199s%n", method, path, &at) == 2);
+    const char *body = text[at] ? text + at + 1 : "";
+    struct buf bytes;
+    buf_init(&bytes, 1 << 20);
+    buf_printf(&bytes, "%s %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n%s", method, path,
+               headers, strlen(body), body);
+    talk_send(talk, buf_span(&bytes));
+    buf_reset(&bytes);
+    return talk->status;
+}
+
+#define A1      "hammer-a1"
+#define SET     "sink: PUT /products/<product 1> "
+#define ELEMENT "sink: PUT /products/[] "
+
+static void test_observe_tells_what_the_shop_holds_after_the_calls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *calls[6], *records;
+    } table[] = {
+        /* what is set */
+        {{"PUT /products/" A1 " {\"p\":1}"}, "A " SET "{\"p\":1}\n"},
+        {{"PUT /products/" A1 " {\"p\":1}", "PUT /products/" A1 " {\"p\":1}"}, "A " SET "{\"p\":1}\n"},
+        {{"PUT /products/" A1 " {\"p\":1}", "PUT /products/" A1 " {\"q\":2}"}, "A " SET "{\"q\":2}\n"},
+        {{"PATCH /products/" A1 " {\"p\":1,\"v\":{\"a\":1}}",
+          "PATCH /products/" A1 " {\"q\":2,\"v\":{\"b\":null}}"},
+         "A " SET "{\"p\":1,\"q\":2,\"v\":{\"a\":1,\"b\":null}}\n"},
+        {{"PATCH /products/" A1 " {\"p\":1}", "PATCH /products/" A1 " {}"}, "A " SET "{\"p\":1}\n"},
+        {{"PATCH /products/" A1 " [1]", "PATCH /products/" A1 " {\"p\":2}"}, "A " SET "{\"p\":2}\n"},
+        {{"PUT /products?sku=" A1 " {}"}, "A sink: PUT /products?sku=<product 1> {}\n"},
+        {{"PUT /products/HAMMER%2Da1 {}"}, "A " SET "{}\n"},
+        {{"PUT /products/" A1}, "A " SET "null\n"},
+        {{"PUT /products/" A1 " sku=" A1 "&p=1"}, "A " SET "sku=<product 1>&p=1\n"},
+        {{"PUT /shops/17/" A1 " 1", "PUT /shops/18/hammer-x1 1"},
+         "A sink: PUT /shops/*/<product 1> 1\nA' sink: PUT /shops/*/<product 1> 1\n"},
+        /* lists */
+        {{"PATCH /products [" ROW_A "," ROW_B "]", "PATCH /products [" ROW_A "]"},
+         "A " ELEMENT "{\"price\":10,\"sku\":\"<product 1>\"}\nB " ELEMENT
+         "{\"price\":10,\"sku\":\"<product 1>\"}\n"},
+        {{"PUT /products {\"rows\":[" ROW_A "],\"n\":1}"},
+         "A " ELEMENT "{\"price\":10,\"sku\":\"<product 1>\"}\n"},
+        {{"PATCH /products " ROW_A "\n" ROW_B "\n"},
+         "A " ELEMENT "{\"price\":10,\"sku\":\"<product 1>\"}\nB " ELEMENT
+         "{\"price\":10,\"sku\":\"<product 1>\"}\n"},
+        {{"PUT /products/17 " ROW_A, "PUT /products/18 " ROW_A2},
+         "A sink: PUT /products/*/[] {\"price\":10,\"sku\":\"<product 1>\"}\n"
+         "A' sink: PUT /products/*/[] {\"price\":10,\"sku\":\"<product 1>\"}\n"},
+        {{"PUT /products {\"id\":\"" A1 "\",\"rows\":[{\"id\":\"" A1 "\"}]}"},
+         "A " ELEMENT "{\"id\":\"<product 1>\",\"rows\":[{\"id\":\"<product 1>\"}]}\n"},
+        /* what is added */
+        {{"POST /orders " ROW_A}, "A sink: POST /orders/[] {\"price\":10,\"sku\":\"<product 1>\"}\n"},
+        {{"POST /orders " ROW_A, "POST /orders " ROW_A},
+         "A sink: POST /orders/[] {\"price\":10,\"sku\":\"<product 1>\"}\n"
+         "A sink: POST /orders/[] {\"price\":10,\"sku\":\"<product 1>\"}\n"},
+        {{"PURGE /cache/" A1}, "A sink: PURGE /cache/<product 1> [null]\n"},
+        {{"POST /graphql {\"query\":\"query { product(sku: \\\"" A1 "\\\") { id } }\"}",
+          "POST /graphql {\"query\":\"mutation { set(sku: \\\"" A1 "\\\") }\"}"},
+         "A sink: POST /graphql/[] {\"query\":\"mutation { set(sku: \\\"<product 1>\\\") }\"}\n"},
+        /* what is removed */
+        {{"PUT /products/" A1 " 1", "PUT /products/" A1 "/prices 1", "DELETE /products/" A1}, ""},
+        {{"PUT /products/" A1 " 1", "DELETE /products/" A1, "PATCH /products/" A1 " {\"p\":2}"},
+         "A " SET "{\"p\":2}\n"},
+        {{"POST /products " ROW_A, "PATCH /products [" ROW_A "," ROW_B "]", "DELETE /products/" A1},
+         "B " ELEMENT "{\"price\":10,\"sku\":\"<product 1>\"}\n"},
+        {{"PATCH /products [" ROW_A "," ROW_B "]", "DELETE /products {\"ids\":[\"hammer-b1\"]}"},
+         "A " ELEMENT "{\"price\":10,\"sku\":\"<product 1>\"}\n"},
+        {{"PUT /products/17 " ROW_A, "PUT /products/1 " ROW_B, "DELETE /products/1"},
+         "A sink: PUT /products/*/[] {\"price\":10,\"sku\":\"<product 1>\"}\n"},
+        {{"PUT /products/" A1 " 1", "DELETE /products/hammer-b1", "DELETE /stock/" A1}, "A " SET "1\n"},
+        /* what leaves no trace */
+        {{"GET /products/" A1, "HEAD /products/" A1, "DELETE /products/" A1, "OPTIONS /" A1}, ""},
+        {{"PUT /health {\"ok\":true}", "POST /log started"}, ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct stage s;
+        struct talk talk;
+        begin_sink(&s, &talk);
+        for (size_t j = 0; j < COUNT_OF(table[i].calls) && table[i].calls[j]; j++)
+            assert_int_equal(call(&talk, table[i].calls[j], ""), 200);
+        look(&s);
+        assert_end(&s, OBSERVED_SETTLED, "");
+        assert_records(&s, table[i].records);
+        talk_close(&talk);
+        finish(&s);
+    }
+}
+
+static void test_observe_counts_a_call_with_an_idempotency_key_once(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct talk talk;
+    begin_sink(&s, &talk);
+    call(&talk, "POST /orders " ROW_A, "Idempotency-Key: 1\r\n");
+    call(&talk, "POST /orders " ROW_A, "Idempotency-Key: 1\r\n");
+    call(&talk, "POST /orders " ROW_B, "Idempotency-Key: 2\r\n");
+    call(&talk, "POST /sales " ROW_A, "Idempotency-Key: 1\r\n");
+    look(&s);
+    assert_int_equal(s.seen.records.count, 3);
+    talk_close(&talk);
+    finish(&s);
+}
+
+static void test_observe_sink_answers_as_it_was_told(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct talk talk;
+    begin(&s, NULL);
+    s.options.sink = true;
+    s.options.sink_answers = (const char *const[]){"POST /products 201 {\"id\": 7}", "/products/* 204",
+                                                   "PUT /down* 503 not now", "* 404"};
+    s.options.sink_answer_count = 4;
+    assert_true(observe_open(&s.observe, s.loop, &s.options, &err));
+    talk_open(&talk, s.loop, observe_sink_port(s.observe));
+    static const struct {
+        const char *call;
+        unsigned status;
+        const char *body;
+    } table[] = {
+        {"POST /products " ROW_A, 201, "{\"id\": 7}"}, {"PUT /products " ROW_A, 404, ""},
+        {"PUT /products/" A1 " 1", 204, ""},           {"GET /products/x", 204, ""},
+        {"PUT /down/" A1 " 1", 503, "not now"},        {"GET /else", 404, ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        assert_int_equal(call(&talk, table[i].call, ""), table[i].status);
+        assert_true(span_equals((struct span){talk.body, talk.body_bytes}, table[i].body));
+    }
+    look(&s); /* what was refused had no effect */
+    assert_records(&s, "A sink: POST /products/[] {\"price\":10,\"sku\":\"<product 1>\"}\nA " SET "1\n");
+    talk_close(&talk);
+    finish(&s);
+}
+
+static void test_observe_open_finds_what_is_wrong_with_the_sink(void **state)
+{
+    (void)state;
+    static const char *const table[] = {"",       "GET",       "/x",        "/x 99",
+                                        "/x 700", "GET /x 20", "GET /x ok", "GET 200 {}"};
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct stage s;
+        begin(&s, NULL);
+        s.options.sink = true;
+        s.options.sink_answers = &table[i];
+        s.options.sink_answer_count = 1;
+        assert_false(observe_open(&s.observe, s.loop, &s.options, &err));
+        assert_non_null(strstr(err.text, "is not [METHOD ]PATH STATUS [BODY]"));
+        assert_int_equal(err.code, EXIT_USAGE);
+        finish(&s);
+    }
+    struct stage s;
+    begin(&s, NULL);
+    s.options.sink = true;
+    s.options.sink_port = httpd_port(s.httpd);
+    assert_false(observe_open(&s.observe, s.loop, &s.options, &err));
+    assert_non_null(strstr(err.text, "--sink: cannot listen on 127.0.0.1 port"));
+    assert_int_equal(err.code, EXIT_ENVIRONMENT);
+    finish(&s);
+}
+
+static void test_observe_forgets_calls_after_the_last_look_of_a_scenario(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct talk talk;
+    begin_sink(&s, &talk);
+    call(&talk, "PUT /products/" A1 " 1", "");
+    assert_true(observe_settle(s.observe, s.idents, false, &s.seen, &err));
+    assert_int_equal(s.seen.records.count, 1);
+    look(&s);
+    assert_int_equal(s.seen.records.count, 1);
+    look(&s);
+    assert_int_equal(s.seen.records.count, 0);
+    call(&talk, "PUT /products/" A1 " 1", "");
+    look(&s);
+    assert_int_equal(s.seen.records.count, 1);
+    talk_close(&talk);
+    finish(&s);
+}
+
+/* Fifty thousand rows of others, and ours among them. */
+static void reply_large(struct stage *s, struct httpd_request *request, const char *target)
+{
+    (void)target;
+    if (s->body.len == 0) {
+        buf_puts(&s->body, "{\"rows\":[");
+        for (unsigned i = 0; i < 50000; i++)
+            buf_printf(&s->body, "{\"id\":%u,\"sku\":\"other-%u\",\"name\":\"%0400u\"},\n", i, i, i);
+        buf_puts(&s->body, ROW_A "," ROW_A2 "," ROW_B "]}");
+    }
+    httpd_answer(request, 200, NULL, 0, buf_span(&s->body));
+}
+
+static void test_observe_takes_a_large_state(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin(&s, reply_large);
+    s.options.timeout_us = 30000000;
+    s.options.give_up_us = 60000000;
+    look(&s);
+    assert_end(&s, OBSERVED_SETTLED, "");
+    assert_true(s.seen.bytes > 20 << 20);
+    assert_records(&s, ALL_THREE("state-url 1: /rows/[]", "{\"price\":10,\"sku\":\"<product 1>\"}"));
+    finish(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -578,6 +975,7 @@ int main(void)
         cmocka_unit_test(test_observe_sends_the_headers_and_the_password_of_the_url),
         cmocka_unit_test(test_observe_takes_any_text_as_it_is),
         cmocka_unit_test(test_observe_follows_the_next_link_wherever_it_stands),
+        cmocka_unit_test(test_observe_reads_pages_as_one_state),
         cmocka_unit_test(test_observe_follows_absolute_links_on_this_machine),
         cmocka_unit_test(test_observe_does_not_follow_links_that_lead_nowhere),
         cmocka_unit_test(test_observe_gives_up_on_pages_without_end),
@@ -589,7 +987,20 @@ int main(void)
         cmocka_unit_test(test_observe_says_what_kept_changing),
         cmocka_unit_test(test_observe_does_not_mind_the_order_of_rows),
         cmocka_unit_test(test_observe_waits_longer_while_the_state_looks_wrong),
+        cmocka_unit_test(test_observe_learns_how_long_the_connector_takes),
+        cmocka_unit_test(test_observe_ends_when_it_is_interrupted),
         cmocka_unit_test(test_observe_looks_at_several_sources),
+        cmocka_unit_test(test_observe_takes_what_a_command_prints),
+        cmocka_unit_test(test_observe_names_the_command_that_failed_and_how),
+        cmocka_unit_test(test_observe_kills_a_command_that_floods),
+        cmocka_unit_test(test_observe_takes_a_command_again_that_failed_once),
+        cmocka_unit_test(test_observe_open_wants_a_command),
+        cmocka_unit_test(test_observe_tells_what_the_shop_holds_after_the_calls),
+        cmocka_unit_test(test_observe_counts_a_call_with_an_idempotency_key_once),
+        cmocka_unit_test(test_observe_sink_answers_as_it_was_told),
+        cmocka_unit_test(test_observe_open_finds_what_is_wrong_with_the_sink),
+        cmocka_unit_test(test_observe_forgets_calls_after_the_last_look_of_a_scenario),
+        cmocka_unit_test(test_observe_takes_a_large_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
