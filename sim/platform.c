@@ -322,6 +322,7 @@ static struct delivery take(struct platform *p, const struct turn *turn)
         d.count = parcel->count;
         d.attempt = parcel->attempts + 1u;
         d.retry = parcel->retry;
+        p->tally.retries += turn->line != &p->lines[0];
     } else {
         d.count = fill(p);
         p->cursor += d.count;
@@ -353,11 +354,10 @@ static bool passed_over(struct platform *p, const struct turn *turn)
 }
 
 /* A request that counts for the laws has left. */
-static void spend(struct platform *p, const struct delivery *d)
+static void spend(struct platform *p)
 {
     struct turn next;
     p->tally.requests++;
-    p->tally.retries += d->attempt > 1;
     throttle_spend(&p->throttle, p->now_us);
     quota_spend(&p->quota, p->now_us);
     uint64_t free_us = quota_free_us(&p->quota);
@@ -383,7 +383,7 @@ bool platform_next(struct platform *p, uint64_t now_us, struct delivery *deliver
     delivery->scheduled_us = p->paced ? later(due_us, p->held_us) : p->now_us;
     p->in_flight++;
     if (is_event(turn.item))
-        spend(p, delivery);
+        spend(p);
     return true;
 }
 
@@ -447,14 +447,17 @@ static void drop(struct platform *p, const struct delivery *d)
                              .attempt = d->attempt});
 }
 
+/* line: 0 for those that were throttled, or the number of the retry. */
 static void send_again(struct platform *p, const struct delivery *d, size_t line, uint64_t due_us)
 {
-    join(&p->lines[line],
-         (struct parcel){.due_us = due_us,
-                         .first = (uint32_t)d->first,
-                         .attempts = d->attempt < UINT16_MAX ? (uint16_t)d->attempt : UINT16_MAX,
-                         .count = (uint8_t)d->count,
-                         .retry = (uint8_t)line > 0 ? (uint8_t)line : (uint8_t)d->retry});
+    struct parcel parcel = {
+        .due_us = due_us,
+        .first = (uint32_t)d->first,
+        .attempts = d->attempt < UINT16_MAX ? (uint16_t)d->attempt : UINT16_MAX,
+        .count = (uint8_t)d->count,
+        .retry = (uint8_t)(line ? line : d->retry),
+    };
+    join(&p->lines[line], parcel);
 }
 
 static void fail(struct platform *p, const struct delivery *d)

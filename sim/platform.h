@@ -85,7 +85,7 @@ void platform_resume(struct platform *platform, uint64_t now_us);
 struct tally {
     uint64_t acknowledged, dropped, discarded, withheld, lost, pending;
     uint64_t requests, retries,
-        throttled;             /* requests sent; of them, retries; of them, answered 429 in vain */
+        throttled;             /* sent; of them, retries after failures; of them, answered 429 in time */
     uint64_t rate;             /* now: millionths of a request a second; 0: no law */
     enum suspension suspended; /* now, and for what */
     uint64_t suspensions;
