@@ -183,7 +183,7 @@ static bool find_turn(struct platform *p, struct turn *turn)
     if (p->cursor < p->plan->count) {
         const struct plan_item *item = &p->plan->items[p->cursor];
         bool waits = turn->line && item->source == PLAN_SNAPSHOT;
-        if (!waits && item->at_us < turn->due_us)
+        if (!waits && item->at_us <= turn->due_us)
             *turn = (struct turn){NULL, item, item->at_us};
     }
     return turn->item;
@@ -258,14 +258,6 @@ static void lose_due(struct platform *p, uint64_t until_us)
     lose(p, first, p->cursor - first);
 }
 
-static void begin_laws(struct platform *p)
-{
-    const struct flow *f = &p->flow;
-    throttle_init(&p->throttle, f->rate_min, f->rate_max, f->rate_rise, f->rate_fall);
-    success_init(&p->success, f->success_window_us);
-    p->rate_told = f->rate_min;
-}
-
 static void suspend(struct platform *p, enum suspension cause)
 {
     if (p->tally.suspended)
@@ -283,11 +275,12 @@ static void suspend(struct platform *p, enum suspension cause)
     lose_due(p, p->now_us);
 }
 
-/* As a new subscription: what was before is forgotten. */
+/* As a new subscription: how it went before is forgotten. */
 static void resume(struct platform *p, uint64_t at_us)
 {
     p->tally.suspended = SUSPENSION_NONE;
-    begin_laws(p);
+    p->rate_told = p->throttle.rate = p->throttle.min;
+    success_init(&p->success, p->flow.success_window_us);
     tell(p, &(struct notice){.kind = NOTICE_RESUMED, .at_us = at_us});
 }
 
@@ -528,8 +521,10 @@ void platform_regulate(struct platform *p, const struct flow *flow, platform_not
     p->tally.worst_ppm = 1000000;
     for (size_t i = 0; i < p->plan->count; i++)
         p->tally.pending += is_event(&p->plan->items[i]);
+    p->rate_told = flow->rate_min;
     quota_init(&p->quota, flow->quota, flow->quota_window_us);
-    begin_laws(p);
+    throttle_init(&p->throttle, flow->rate_min, flow->rate_max, flow->rate_rise, flow->rate_fall);
+    success_init(&p->success, flow->success_window_us);
 }
 
 struct tally platform_tally(const struct platform *p)
