@@ -270,9 +270,7 @@ static void suspend(struct platform *p, enum suspension cause)
         struct line *line = &p->lines[i];
         for (; line->head < line->end; line->head++)
             lose(p, line->parcels[line->head].first, line->parcels[line->head].count);
-        line->head = line->end = 0;
     }
-    lose_due(p, p->now_us);
 }
 
 /* As a new subscription: how it went before is forgotten. */
@@ -308,10 +306,9 @@ void platform_resume(struct platform *p, uint64_t now_us)
 /* Take the turn's events out of where they wait. */
 static struct delivery take(struct platform *p, const struct turn *turn)
 {
-    struct delivery d = {.attempt = 1, .first = p->cursor};
+    struct delivery d = {.attempt = 1, .first = (size_t)(turn->item - p->plan->items)};
     if (turn->line) {
         const struct parcel *parcel = &turn->line->parcels[turn->line->head++];
-        d.first = parcel->first;
         d.count = parcel->count;
         d.attempt = parcel->attempts + 1u;
         d.retry = parcel->retry;
@@ -324,24 +321,22 @@ static struct delivery take(struct platform *p, const struct turn *turn)
     return d;
 }
 
-/* Events that are not sent when it is their turn. */
+/* Events that are not sent when it is their turn. A request that is made again is as old as its oldest event.
+ */
 static bool passed_over(struct platform *p, const struct turn *turn)
 {
-    bool withheld = is_withheld(p, turn->item);
-    if (!withheld && !is_stale(p, turn->item))
+    const struct parcel *parcel = turn->line ? &turn->line->parcels[turn->line->head] : NULL;
+    size_t count = parcel ? parcel->count : 1;
+    bool withheld = is_withheld(p, turn->item), stale = false;
+    for (size_t i = 0; i < count; i++)
+        stale |= is_stale(p, &turn->item[i]);
+    if (!withheld && !stale)
         return false;
-    size_t first = p->cursor, count = 1;
-    if (turn->line) {
-        const struct parcel *parcel = &turn->line->parcels[turn->line->head++];
-        first = parcel->first;
-        count = parcel->count;
-    } else {
-        p->cursor++;
-    }
+    *(turn->line ? &turn->line->head : &p->cursor) += 1;
     *(withheld ? &p->tally.withheld : &p->tally.discarded) += count;
     tell(p, &(struct notice){.kind = withheld ? NOTICE_WITHHELD : NOTICE_DISCARDED,
                              .at_us = p->now_us,
-                             .first = first,
+                             .first = (size_t)(turn->item - p->plan->items),
                              .count = count});
     return true;
 }

@@ -502,17 +502,17 @@ static void test_what_is_in_flight_when_it_is_suspended_may_still_arrive(void **
     struct world *w = world_new(&profile_aep, 4, always, &ok);
     spread(w, 0);
     w->flow.rate_max = 0;
+    w->flow.success_min = w->flow.success_answers = 1;
     begin(w);
     struct delivery d[4];
     for (size_t i = 0; i < 4; i++)
         assert_true(platform_next(w->platform, i, &d[i]));
-    platform_answered(w->platform, &d[0], OUTCOME_ANSWERED, 404, 10);
-    platform_ended(w->platform);
-    end_in(w, 1, 1, ACKNOWLEDGED);
-    platform_answered(w->platform, &d[1], OUTCOME_ANSWERED, 200, 11);
+    end_in(w, 0, 1, ACKNOWLEDGED);
+    platform_answered(w->platform, &d[0], OUTCOME_ANSWERED, 200, 9);
+    platform_answered(w->platform, &d[1], OUTCOME_ANSWERED, 404, 10);
     platform_answered(w->platform, &d[2], OUTCOME_TIMEOUT, 0, 12); /* no retry: it is lost */
     platform_answered(w->platform, &d[3], OUTCOME_ANSWERED, 404, 13);
-    for (size_t i = 1; i < 4; i++)
+    for (size_t i = 0; i < 4; i++)
         platform_ended(w->platform);
     struct tally t = audit(w);
     assert_true(platform_done(w->platform));
@@ -520,6 +520,7 @@ static void test_what_is_in_flight_when_it_is_suspended_may_still_arrive(void **
     assert_int_equal(t.dropped, 2);
     assert_int_equal(t.lost, 1);
     assert_int_equal(t.suspensions, 1);
+    assert_int_equal(t.worst_ppm, 500000); /* what comes after the suspension speaks against nobody */
     world_free(w);
 }
 
@@ -528,11 +529,19 @@ static void test_events_before_the_resumption_are_lost_and_those_after_it_are_no
     (void)state;
     struct world *w = world_new(&profile_aep, 6, by_event, (unsigned[]){404, 0, 0, 200, 200, 200});
     spread(w, 5 * M);
-    w->flow.resume_us = 15 * M;
-    play(w, NEVER - 1);
+    w->flow.resume_us = 12 * M;
+    play(w, 12 * M); /* it is not noticed only when the next event comes */
     assert_log(w, "0:00:00 send 0+1 #1\n0:00:00 suspended: the endpoint answered 404\n0:00:00 dropped 0+1\n"
-                  "0:05:00 lost 1+1\n0:10:00 lost 2+1\n0:15:00 resumed\n0:15:00 send 3+1 #1\n"
-                  "0:20:00 send 4+1 #1\n0:25:00 send 5+1 #1\n");
+                  "0:05:00 lost 1+1\n0:10:00 lost 2+1\n0:12:00 resumed\n");
+    play(w, NEVER - 1);
+    assert_int_equal(audit(w).acknowledged, 3);
+    world_free(w);
+    w = world_new(&profile_aep, 6, by_event, (unsigned[]){404, 0, 0, 200, 200, 200});
+    spread(w, 5 * M);
+    w->flow.resume_us = 15 * M; /* at the very moment of an event */
+    struct tally t = play(w, NEVER - 1);
+    assert_int_equal(t.lost, 2);
+    assert_int_equal(t.acknowledged, 3);
     world_free(w);
 }
 
@@ -562,6 +571,11 @@ static void test_a_resumed_subscription_starts_afresh(void **state)
     assert_int_equal(t.dropped, 10);
     assert_int_equal(t.lost, 1);          /* 0:10 */
     assert_int_equal(t.acknowledged, 29); /* though 29 good answers to 10 bad ones are under 90 % */
+    world_free(w);
+    w = world_new(&profile_aep, 4, by_event, (unsigned[]){200, 200, 200, 404});
+    assert_true(play(w, NEVER - 1).rate > 2 * FLOW_PER_SECOND);
+    platform_resume(w->platform, w->now_us);
+    assert_int_equal(platform_tally(w->platform).rate, FLOW_PER_SECOND);
     world_free(w);
 }
 
@@ -671,6 +685,12 @@ static void test_the_quota_pauses_until_the_sliding_hour_has_room(void **state)
     assert_log(w, "0:00:00 send 0+1 #1\n0:10:00 send 1+1 #1\n0:20:00 paused\n0:20:00 send 2+1 #1\n"
                   "1:00:00 paused\n1:00:00 send 3+1 #1\n1:10:00 send 4+1 #1\n");
     world_free(w);
+    w = world_new(&profile_events_api, 5, always, &ok); /* nobody waits: no pause */
+    spread(w, 20 * M);
+    w->flow.quota = 3;
+    play(w, NEVER - 1);
+    assert_null(strstr(w->log, "paused"));
+    world_free(w);
 }
 
 static void test_4000_requests_leave_in_an_hour_with_10_events_each(void **state)
@@ -710,6 +730,22 @@ static void test_the_age_counts_from_the_change(void **state)
     w->plan.items[1].at_us = 2 * H + 1;
     play(w, NEVER - 1);
     assert_log(w, "2:00:00 send 0+1 #1\n2:00:00.000001 discarded 1+1\n");
+    world_free(w);
+}
+
+/* No platform both retries and discards; a scenario may. */
+static void test_a_request_made_again_is_as_old_as_its_oldest_event(void **state)
+{
+    (void)state;
+    struct world *w = world_new(&profile_events_api, 2, always, &error);
+    w->plan.batch = 2;
+    w->flow.retry_us[0] = H;
+    w->flow.retry_us[1] = 1;
+    spread(w, 0);
+    w->plan.items[0].at_us = w->plan.items[1].at_us = w->plan.items[0].changed_us = H;
+    play(w, NEVER - 1);
+    assert_log(w, "1:00:00 send 0+2 #1\n1:00:00 retry 0+2\n2:00:00 send 0+2 #2\n2:00:00 retry 0+2\n"
+                  "2:00:00.000001 discarded 0+2\n");
     world_free(w);
 }
 
@@ -828,6 +864,28 @@ static void test_a_clock_that_leaps_over_a_suspension_loses_what_it_would_have(v
     struct tally t = platform_tally(w->platform);
     assert_int_equal(t.lost, 3);
     assert_int_equal(t.pending, 6);
+    world_free(w);
+}
+
+static void test_a_clock_that_leaps_over_a_check_finds_it_before_the_resumption(void **state)
+{
+    (void)state;
+    struct world *w = world_new(&profile_aep, 6, always, (unsigned[]){404});
+    spread(w, M);
+    w->plan.items[1].source = PLAN_REACHABILITY;
+    w->flow.resume_us = 4 * M;
+    begin(w);
+    struct delivery d;
+    assert_true(platform_next(w->platform, 0, &d));
+    platform_answered(w->platform, &d, OUTCOME_ANSWERED, 404, 0);
+    platform_ended(w->platform);
+    assert_true(platform_next(w->platform, H, &d));
+    assert_int_equal(d.first, 1);
+    platform_answered(w->platform, &d, OUTCOME_ANSWERED, 200, H);
+    platform_ended(w->platform);
+    assert_true(platform_next(w->platform, H, &d));
+    assert_int_equal(d.first, 4);
+    assert_int_equal(platform_tally(w->platform).lost, 2);
     world_free(w);
 }
 
@@ -1154,12 +1212,14 @@ int main(void)
         cmocka_unit_test(test_4000_requests_leave_in_an_hour_with_10_events_each),
         cmocka_unit_test(test_events_older_than_two_hours_at_their_turn_are_discarded),
         cmocka_unit_test(test_the_age_counts_from_the_change),
+        cmocka_unit_test(test_a_request_made_again_is_as_old_as_its_oldest_event),
         cmocka_unit_test(test_own_events_are_withheld_by_the_events_api_and_sent_by_aep),
         cmocka_unit_test(test_what_the_scenario_spoils_is_not_held_against_the_connector),
         cmocka_unit_test(test_a_retry_is_spoiled_in_its_message_only),
         cmocka_unit_test(test_a_snapshot_waits_for_retries_and_holds_up_the_rest),
         cmocka_unit_test(test_a_clock_that_goes_back_changes_nothing),
         cmocka_unit_test(test_a_clock_that_leaps_over_a_suspension_loses_what_it_would_have),
+        cmocka_unit_test(test_a_clock_that_leaps_over_a_check_finds_it_before_the_resumption),
         cmocka_unit_test(test_no_answers_make_it_exceed_a_limit_or_lose_count),
         cmocka_unit_test(test_a_million_events_are_accounted_for),
     };
