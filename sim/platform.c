@@ -154,7 +154,7 @@ static enum fault_variant variant_of(const struct plan_item *first, size_t count
 
 static void join(struct line *line, struct parcel parcel)
 {
-    if (line->end == line->cap && line->head >= (line->cap + 1) / 2) {
+    if (line->end == line->cap && line->head > line->cap / 2) {
         memmove(line->parcels, line->parcels + line->head, (line->end - line->head) * sizeof parcel);
         line->end -= line->head;
         line->head = 0;
