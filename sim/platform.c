@@ -39,6 +39,7 @@ struct platform {
     struct flow flow;
     uint64_t now_us; /* the latest moment that we were told */
     struct line lines[LINES];
+    size_t line_count; /* in use */
     struct quota quota;
     struct throttle throttle;
     struct success success;
@@ -173,7 +174,7 @@ struct turn {
 static bool find_turn(struct platform *p, struct turn *turn)
 {
     *turn = (struct turn){.due_us = UINT64_MAX};
-    for (size_t i = 0; i < LINES; i++) {
+    for (size_t i = 0; i < p->line_count; i++) {
         struct line *line = &p->lines[i];
         if (line->head == line->end || line->parcels[line->head].due_us >= turn->due_us)
             continue;
@@ -266,7 +267,7 @@ static void suspend(struct platform *p, enum suspension cause)
     p->tally.suspensions++;
     p->resume_us = p->flow.resume_us ? p->now_us + p->flow.resume_us : UINT64_MAX;
     tell(p, &(struct notice){.kind = NOTICE_SUSPENDED, .at_us = p->now_us, .cause = cause});
-    for (size_t i = 0; i < LINES; i++) {
+    for (size_t i = 0; i < p->line_count; i++) {
         struct line *line = &p->lines[i];
         for (; line->head < line->end; line->head++)
             lose(p, line->parcels[line->head].first, line->parcels[line->head].count);
@@ -517,6 +518,9 @@ void platform_regulate(struct platform *p, const struct flow *flow, platform_not
     for (size_t i = 0; i < p->plan->count; i++)
         p->tally.pending += is_event(&p->plan->items[i]);
     p->rate_told = flow->rate_min;
+    p->line_count = 1;
+    while (p->line_count < LINES && flow->retry_us[p->line_count - 1])
+        p->line_count++;
     quota_init(&p->quota, flow->quota, flow->quota_window_us);
     throttle_init(&p->throttle, flow->rate_min, flow->rate_max, flow->rate_rise, flow->rate_fall);
     success_init(&p->success, flow->success_window_us);
@@ -537,7 +541,7 @@ uint32_t platform_in_flight(const struct platform *p)
 
 bool platform_done(const struct platform *p)
 {
-    for (size_t i = 0; i < LINES; i++)
+    for (size_t i = 0; i < p->line_count; i++)
         if (p->lines[i].head < p->lines[i].end)
             return false;
     return p->cursor == p->plan->count && p->in_flight == 0;

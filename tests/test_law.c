@@ -162,11 +162,9 @@ static void test_success_forgets_what_the_window_left_behind(void **state)
         uint64_t at_us;
         bool answer;
         uint64_t good, bad;
-    } table[] = {
-        {0, true, 1, 0},         {S / 2, false, 1, 1},    {S, true, 2, 1},
-        {HOUR - 1, true, 3, 1},  {HOUR, true, 3, 0},      /* the first second has left */
-        {HOUR + S, false, 2, 1}, {2 * HOUR, false, 0, 2},
-        {100 * HOUR, true, 1, 0}};
+    } table[] = {{0, true, 1, 0},         {S / 2, false, 1, 1},    {S, true, 2, 1},
+                 {HOUR - 1, true, 3, 1},  {HOUR, true, 3, 0}, /* the first second has left */
+                 {HOUR + S, false, 2, 1}, {2 * HOUR, false, 0, 2}, {100 * HOUR, true, 1, 0}};
     struct success *s = mem_alloc(sizeof *s);
     success_init(s, HOUR);
     for (size_t i = 0; i < COUNT_OF(table); i++) {
