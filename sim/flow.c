@@ -60,9 +60,9 @@ static const struct row *find_row(const char *key, struct err *err)
 
 static bool parse_number(const char *text, enum unit unit, uint64_t *n, struct err *err)
 {
-    char *end;
+    char *end = NULL;
     double real = *text >= '0' && *text <= '9' ? strtod(text, &end) : -1;
-    if (real < 0 || *end || real > 1e9 || strpbrk(text, "xXpP"))
+    if (real < 0 || !end || *end || real > 1e9 || strpbrk(text, "xXpP"))
         return err_set(err, "\"%s\" is not a number", text);
     *n = (uint64_t)(unit == PER_SECOND ? real * (double)FLOW_PER_SECOND + 0.5 : real);
     if (unit == COUNT && (double)*n != real)

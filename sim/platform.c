@@ -166,26 +166,26 @@ static void join(struct line *line, struct parcel parcel)
 
 /* The plan's item at the cursor, or the first parcel of a line. */
 struct turn {
-    struct line *line; /* NULL: the plan's */
+    const struct parcel *parcel; /* NULL: the plan's */
+    size_t line;                 /* the parcel's */
     const struct plan_item *item;
     uint64_t due_us;
 };
 
-static bool find_turn(struct platform *p, struct turn *turn)
+static bool find_turn(const struct platform *p, struct turn *turn)
 {
     *turn = (struct turn){.due_us = UINT64_MAX};
     for (size_t i = 0; i < p->line_count; i++) {
-        struct line *line = &p->lines[i];
-        if (line->head == line->end || line->parcels[line->head].due_us >= turn->due_us)
-            continue;
-        const struct parcel *parcel = &line->parcels[line->head];
-        *turn = (struct turn){line, &p->plan->items[parcel->first], parcel->due_us};
+        const struct line *line = &p->lines[i];
+        const struct parcel *parcel = line->parcels + line->head;
+        if (line->head < line->end && parcel->due_us < turn->due_us)
+            *turn = (struct turn){parcel, i, &p->plan->items[parcel->first], parcel->due_us};
     }
     if (p->cursor < p->plan->count) {
         const struct plan_item *item = &p->plan->items[p->cursor];
-        bool waits = turn->line && item->source == PLAN_SNAPSHOT;
+        bool waits = turn->parcel && item->source == PLAN_SNAPSHOT;
         if (!waits && item->at_us <= turn->due_us)
-            *turn = (struct turn){NULL, item, item->at_us};
+            *turn = (struct turn){.item = item, .due_us = item->at_us};
     }
     return turn->item;
 }
@@ -199,9 +199,9 @@ static bool full(const struct platform *p)
  * whoever else waits. */
 static bool has_room(const struct platform *p, const struct turn *turn)
 {
-    if (p->in_flight && (p->barrier || (!turn->line && (is_barrier(turn->item) || is_again(turn->item)))))
+    if (p->in_flight && (p->barrier || (!turn->parcel && (is_barrier(turn->item) || is_again(turn->item)))))
         return false;
-    return !full(p) || (!turn->line && turn->item->variant == VARIANT_OVERLAP_COPY);
+    return !full(p) || (!turn->parcel && turn->item->variant == VARIANT_OVERLAP_COPY);
 }
 
 static uint64_t later(uint64_t a_us, uint64_t b_us)
@@ -221,7 +221,7 @@ uint64_t platform_due_us(const struct platform *p, uint64_t now_us)
 {
     struct turn turn;
     now_us = later(now_us, p->now_us);
-    if (!find_turn((struct platform *)p, &turn))
+    if (!find_turn(p, &turn))
         return UINT64_MAX;
     if (p->tally.suspended && is_event(turn.item)) /* to be lost */
         return later(turn.due_us < p->resume_us ? turn.due_us : p->resume_us, now_us);
@@ -308,32 +308,30 @@ void platform_resume(struct platform *p, uint64_t now_us)
 static struct delivery take(struct platform *p, const struct turn *turn)
 {
     struct delivery d = {.attempt = 1, .first = (size_t)(turn->item - p->plan->items)};
-    if (turn->line) {
-        const struct parcel *parcel = &turn->line->parcels[turn->line->head++];
-        d.count = parcel->count;
-        d.attempt = parcel->attempts + 1u;
-        d.retry = parcel->retry;
-        p->tally.retries += turn->line != &p->lines[0];
+    if (turn->parcel) {
+        d.count = turn->parcel->count;
+        d.attempt = turn->parcel->attempts + 1u;
+        d.retry = turn->parcel->retry;
+        p->lines[turn->line].head++;
+        p->tally.retries += turn->line > 0;
     } else {
         d.count = fill(p);
         p->cursor += d.count;
     }
-    d.variant = variant_of(turn->item, d.count, turn->line);
+    d.variant = variant_of(turn->item, d.count, turn->parcel);
     return d;
 }
 
-/* Events that are not sent when it is their turn. A request that is made again is as old as its oldest event.
- */
+/* Events that are not sent at their turn. A request that is made again is as old as its oldest event. */
 static bool passed_over(struct platform *p, const struct turn *turn)
 {
-    const struct parcel *parcel = turn->line ? &turn->line->parcels[turn->line->head] : NULL;
-    size_t count = parcel ? parcel->count : 1;
+    size_t count = turn->parcel ? turn->parcel->count : 1;
     bool withheld = is_withheld(p, turn->item), stale = false;
     for (size_t i = 0; i < count; i++)
         stale |= is_stale(p, &turn->item[i]);
     if (!withheld && !stale)
         return false;
-    *(turn->line ? &turn->line->head : &p->cursor) += 1;
+    *(turn->parcel ? &p->lines[turn->line].head : &p->cursor) += 1;
     *(withheld ? &p->tally.withheld : &p->tally.discarded) += count;
     tell(p, &(struct notice){.kind = withheld ? NOTICE_WITHHELD : NOTICE_DISCARDED,
                              .at_us = p->now_us,
@@ -363,7 +361,7 @@ bool platform_next(struct platform *p, uint64_t now_us, struct delivery *deliver
             return false;
     } while (passed_over(p, &turn));
     uint64_t due_us = lawful_us(p, &turn);
-    bool barrier = !turn.line && is_barrier(turn.item);
+    bool barrier = !turn.parcel && is_barrier(turn.item);
     if (barrier || p->barrier) /* held back by ourselves: it is nobody's lateness */
         p->held_us = p->now_us;
     p->barrier = barrier;
