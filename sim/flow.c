@@ -105,7 +105,7 @@ bool flow_set(struct flow *flow, const char *key, const char *value, struct err 
     const struct row *row = find_row(key, err);
     if (!row)
         return false;
-    uint64_t words[FLOW_RETRIES_MAX];
+    uint64_t words[FLOW_RETRIES_MAX] = {0};
     bool list = row->unit == DURATIONS;
     if (!(list ? parse_list(row, value, words, err) : parse_value(row, value, words, err)))
         return err_wrap(err, "%s", key);
