@@ -199,9 +199,10 @@ static bool full(const struct platform *p)
  * whoever else waits. */
 static bool has_room(const struct platform *p, const struct turn *turn)
 {
-    if (p->in_flight && (p->barrier || (!turn->parcel && (is_barrier(turn->item) || is_again(turn->item)))))
+    bool planned = !turn->parcel;
+    if (p->in_flight && (p->barrier || (planned && (is_barrier(turn->item) || is_again(turn->item)))))
         return false;
-    return !full(p) || (!turn->parcel && turn->item->variant == VARIANT_OVERLAP_COPY);
+    return !full(p) || (planned && turn->item->variant == VARIANT_OVERLAP_COPY);
 }
 
 static uint64_t later(uint64_t a_us, uint64_t b_us)
