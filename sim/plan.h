@@ -36,6 +36,7 @@ struct plan_source {
     const char *event; /* as the scenario calls it; a delta goes by the name of the update before it */
     const char *pool;  /* names the entities: steps with the same pool speak of the same ones */
     bool catalog;      /* values from the catalogue, not from the fixture */
+    bool own;          /* the connector itself caused the changes */
 };
 
 struct plan {

@@ -5,6 +5,7 @@
 
 #include "base.h"
 #include "event.h"
+#include "flow.h"
 #include "sign.h"
 
 /* What a user may set about a platform; 0 and NULL mean the platform's own value. */
@@ -33,6 +34,7 @@ struct profile {
     bool event_wrapped;       /* events stand in {"events":[…]} */
     const char *signature_header, *secondary_header, *timestamp_header, *algorithm_line;
     const char *type_member; /* "action" or "type": what says which event it is */
+    struct flow flow;        /* over hours; in force where a scenario asks for it */
 };
 
 extern const struct profile profile_events_api, profile_aep;

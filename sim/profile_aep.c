@@ -29,4 +29,38 @@ const struct profile profile_aep = {
     .reach_signed = false,
 
     .type_member = "type",
+
+    .flow =
+        {
+            /* key-platform-behaviors, optimized throughput: between 1 and 100 events a second, more after
+             * 200, less after 429; Retry-After is ignored. By how much is not said: law.h has our law. */
+            .rate_min = AEP_EVENTS_PER_SECOND_MIN * FLOW_PER_SECOND,
+            .rate_max = AEP_EVENTS_PER_SECOND_MAX * FLOW_PER_SECOND,
+            .rate_rise = 1 * FLOW_PER_SECOND,
+            .rate_fall = FLOW_PER_SECOND / 2,
+            /* the same, warning, and suspension policy: a 429 to an event that is undelivered for more than
+             * an hour is a failure; before that it is none */
+            .throttled_us = FLOW_HOUR_US,
+
+            /* retry policy for transient failures: so long after the previous attempt; then it is dropped */
+            .retry_us = {5 * FLOW_MINUTE_US, 10 * FLOW_MINUTE_US, 20 * FLOW_MINUTE_US},
+
+            /* suspension policy, by criteria: a 404 or any 3xx suspends at once */
+            .suspend_at_once = true,
+            /* by threshold: less than 90 % success within the last rolling hour. It is not said of how many
+             * answers; one failure among fewer than ten would be less than 90 % already. */
+            .success_min = 90,
+            .success_window_us = FLOW_HOUR_US,
+            .success_answers = 10,
+
+            /* concepts: events are lost until somebody resumes the subscription, which nobody does by itself
+             */
+            .resume_us = 0,
+
+            /* best practices: a connector's own events come like all others; there is neither a quota nor an
+             * age at which an event is discarded */
+            .withhold_own = false,
+            .quota = 0,
+            .stale_us = 0,
+        },
 };

@@ -28,4 +28,23 @@ const struct profile profile_events_api = {
     .reach_signed = true,
 
     .type_member = "action",
+
+    .flow =
+        {
+            /* limits-and-scalability: 4000 requests an hour; then it pauses until the sliding hour has room
+             * again (GetDelayUntilNextRequest, which counts by the minute; we count each request) */
+            .quota = EVENTS_API_REQUESTS_PER_HOUR,
+            .quota_window_us = FLOW_HOUR_US,
+            /* the same: what is older than two hours when its turn comes is discarded */
+            .stale_us = 2 * FLOW_HOUR_US,
+
+            /* overview: what the connection's own user did is not sent to it */
+            .withhold_own = true,
+
+            /* overview: no retry, ever. A 429 is an error like any other, and nobody is suspended. */
+            .retry_us = {0},
+            .rate_max = 0,
+            .suspend_at_once = false,
+            .success_min = 0,
+        },
 };

@@ -9,6 +9,7 @@
 #include "data.h"
 #include "event.h"
 #include "fault.h"
+#include "flow.h"
 
 /* One step of the stream: an event for some entities, or a reachability check. */
 struct step {
@@ -56,6 +57,8 @@ struct scenario {
     size_t rule_count;
     const char *effects; /* which of them what is wrong in the connector's state speaks against; NULL: its
                           * state is not looked at */
+    struct flow *flow;   /* the platform's laws over hours are in force, with what this sets of them; NULL:
+                          * they are not: one attempt, no quota */
 };
 
 /* Parse the bytes of a scenario. file is for messages and the name. Rule ids are checked with
