@@ -18,8 +18,9 @@
 #include "rng.h"
 #include "run.h"
 
-#define DEMO_SECRET    "pimsim"
-#define DEMO_SETTLE_US 100000 /* it applies what it has stored within milliseconds */
+#define DEMO_SECRET      "pimsim"
+#define DEMO_NEXT_SECRET "pimsim-next"
+#define DEMO_SETTLE_US   100000 /* it applies what it has stored within milliseconds */
 
 struct play {
     const struct options *options;
@@ -72,6 +73,13 @@ static bool make_run_options(const struct options *options, struct span secret, 
     if (!cmd_settings(options, platform, &run->settings, err) ||
         !read_speed(options->speed, &run->speed, err))
         return false;
+    struct flow flow;
+    flow_unset(&flow);
+    for (size_t i = 0; i < options->flow.count; i++)
+        if (!flow_assign(&flow, options->flow.items[i], err))
+            return err_wrap(err, "--flow");
+    run->flow = options->flow.items;
+    run->flow_count = options->flow.count;
     run->deliver = (struct deliver_options){
         .url = options->url,
         .deadline_us = options->ack_deadline_us ? options->ack_deadline_us : run->profile->deadline_us,
@@ -226,8 +234,20 @@ static bool start_demo(struct play *play, struct err *err)
     snprintf(db, sizeof db, "%s/connector.db", play->folder);
     if (colon)
         snprintf(port, sizeof port, "%.*s", (int)strspn(colon + 1, "0123456789"), colon + 1);
-    const char *argv[] = {self, "connector", "--config=", "--secret",           DEMO_SECRET, "--port",
-                          port, "--db",      db,          bug ? "--bug" : NULL, bug,         NULL};
+    const char *argv[] = {self,
+                          "connector",
+                          "--config=",
+                          "--secret",
+                          DEMO_SECRET,
+                          "--secret-secondary",
+                          DEMO_NEXT_SECRET,
+                          "--port",
+                          port,
+                          "--db",
+                          db,
+                          bug ? "--bug" : NULL,
+                          bug,
+                          NULL};
     bool ok = process_start(&play->process, play->loop, argv, "PIMSIM_", err) && read_url(play, err);
     if (!ok)
         err_wrap(err, "the reference connector");
@@ -287,16 +307,28 @@ static bool is_given_sight(const struct options *o)
     return o->state_url.count || o->state_cmd.count || o->sink;
 }
 
+/* Hours are played when they are asked for. */
+static void leave_hours_out(struct suite *suite)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < suite->count; i++)
+        if (suite->scenarios[i]->flow)
+            scenario_free(suite->scenarios[i]);
+        else
+            suite->scenarios[kept++] = suite->scenarios[i];
+    suite->count = kept;
+}
+
 /* Some scenario of the suite must be for the platform, and can be played: a run that delivers nothing is no
  * success. */
-static bool check_suite(const struct play *play, bool sight, bool restart, struct err *err)
+static bool check_suite(const struct play *play, const struct run_means *means, struct err *err)
 {
     const char *lack = NULL;
     for (size_t i = 0; i < play->suite.count; i++) {
         const struct scenario *s = play->suite.scenarios[i];
         if (!(s->platforms & PLATFORM_BIT(play->run.profile->id)))
             continue;
-        lack = run_lacks(s, sight, restart);
+        lack = run_lacks(s, means);
         if (!lack)
             return true;
     }
@@ -304,6 +336,19 @@ static bool check_suite(const struct play *play, bool sight, bool restart, struc
         return err_set(err, "none of these scenarios can be played: there is %s", lack);
     return err_set(err, "none of these scenarios is for %s (--platform)",
                    platform_names[play->run.profile->id]);
+}
+
+static bool load_suite(struct play *play, bool demo, struct err *err)
+{
+    const struct options *options = play->options;
+    const struct run_means means = {.sight = demo || is_given_sight(options),
+                                    .restart = demo || options->exec,
+                                    .secret = play->run.settings.secret_secondary.len};
+    if (!suite_load(&play->suite, play->data, options->args.items, options->args.count, rule_known, err))
+        return false;
+    if (options->args.count == 0)
+        leave_hours_out(&play->suite);
+    return check_suite(play, &means, err);
 }
 
 static bool prepare(struct play *play, const struct options *options, enum command_bit command,
@@ -326,9 +371,9 @@ static bool prepare(struct play *play, const struct options *options, enum comma
         play->restart = (struct run_restart){.kill = kill_child, .start = start_child, .arg = play};
         play->run.restart = &play->restart;
     }
-    return data_open(&play->data, options->data, err) &&
-           suite_load(&play->suite, play->data, options->args.items, options->args.count, rule_known, err) &&
-           check_suite(play, demo || is_given_sight(options), demo || options->exec, err) &&
+    if (demo && play->run.profile->secondary_header)
+        play->run.settings.secret_secondary = span_of(DEMO_NEXT_SECRET);
+    return data_open(&play->data, options->data, err) && load_suite(play, demo, err) &&
            loop_new(&play->loop, err) &&
            (!is_given_sight(options) ||
             open_observe(play, options->state_url.items, options->state_url.count, 0, err)) &&

@@ -113,6 +113,17 @@ bool flow_set(struct flow *flow, const char *key, const char *value, struct err 
     return true;
 }
 
+bool flow_assign(struct flow *flow, const char *assignment, struct err *err)
+{
+    const char *equals = strchr(assignment, '=');
+    if (!equals)
+        return err_set(err, "\"%s\" is not KEY=VALUE", assignment);
+    char *key = mem_text_n(assignment, (size_t)(equals - assignment));
+    bool ok = flow_set(flow, key, equals + 1, err);
+    free(key);
+    return ok;
+}
+
 /* ---- resolving ---------------------------------------------------------------------------- */
 
 bool flow_resolve(struct flow *flow, const struct flow *own, const struct flow *wanted, struct err *err)

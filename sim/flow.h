@@ -28,6 +28,8 @@ struct flow {
 void flow_unset(struct flow *flow); /* nothing is set */
 /* Set a member by its key from text: "4000", "0.5", "10m", "5m,10m,20m"; "0" or "none" for none. */
 bool flow_set(struct flow *flow, const char *key, const char *value, struct err *err) MUST_USE;
+/* The same from "KEY=VALUE". */
+bool flow_assign(struct flow *flow, const char *assignment, struct err *err) MUST_USE;
 /* wanted may be NULL. Fails when the two do not go together, such as a rate's bounds. */
 bool flow_resolve(struct flow *flow, const struct flow *own, const struct flow *wanted,
                   struct err *err) MUST_USE;

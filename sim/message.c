@@ -397,6 +397,24 @@ static void format_timestamp(int64_t wall_us, char text[24])
     snprintf(text, 24, "%lld", (long long)(wall_us / 1000000));
 }
 
+/* The next secret is set as the secondary, then becomes the primary, and then the old one is removed. Where
+ * there is no second secret, the next one is nobody's. */
+static void rotate(const struct composer *c, enum fault_variant variant, const char *moment, struct span body,
+                   struct signature *primary, struct signature *secondary)
+{
+    struct signer *next = c->secondary ? c->secondary : c->other;
+    if (variant == VARIANT_ROTATE_ADDED) {
+        secondary->present = true;
+        sign_request(next, c->profile->scheme, moment, body, secondary->text);
+    } else if (variant == VARIANT_ROTATE_SECONDARY) {
+        *secondary = *primary;
+        sign_request(next, c->profile->scheme, moment, body, primary->text);
+    } else if (variant == VARIANT_ROTATE_REMOVED) {
+        secondary->present = false;
+        sign_request(next, c->profile->scheme, moment, body, primary->text);
+    }
+}
+
 void message_sign(struct composer *c, struct message *message, enum fault_variant variant, int64_t wall_us)
 {
     struct signature primary, secondary; /* not initialised: their 8 KiB would cost more than signing */
@@ -409,11 +427,8 @@ void message_sign(struct composer *c, struct message *message, enum fault_varian
     sign_request(c->primary, c->profile->scheme, moment, body, primary.text);
     if (secondary.present)
         sign_request(c->secondary, c->profile->scheme, moment, body, secondary.text);
-    if (variant == VARIANT_ROTATE_SECONDARY && c->profile->secondary_header) {
-        /* The platform was given a new primary secret; the one that the connector knows comes second. */
-        secondary = primary;
-        sign_request(c->other, c->profile->scheme, moment, body, primary.text);
-    }
+    if (c->profile->secondary_header)
+        rotate(c, variant, moment, body, &primary, &secondary);
     forge(c, variant, moment, body, &primary);
     if (secondary.present)
         forge(c, variant, moment, body, &secondary);

@@ -162,6 +162,7 @@ static bool add_source(struct builder *b, const struct step *step, const char *n
                 : type->entity                       ? type->entity
                                                      : "other",
         .catalog = step->catalog && type->kind != ENTITY_OTHER,
+        .own = step->own,
     };
     return true;
 }
@@ -232,7 +233,9 @@ static bool is_called(const struct plan_source *source, const char *event)
 /* Whether the fault is about such an event: its share is of these. */
 static bool is_meant(const struct fault_pass *f, const struct plan_item *item)
 {
-    return !f->event || is_called(&f->plan->sources[item->source], f->event);
+    const struct fault_spec *spec = f->spec;
+    return (!f->event || is_called(&f->plan->sources[item->source], f->event)) &&
+           item->at_us >= spec->from_us && (!spec->for_us || item->at_us - spec->from_us < spec->for_us);
 }
 
 static void mark(const struct fault_pass *f, struct plan_item *item, enum fault_variant variant)
@@ -375,6 +378,8 @@ static double draw_place(struct rng *rng)
 static void apply_fault(struct plan *plan, size_t first, size_t end, const struct fault_spec *spec,
                         uint8_t index)
 {
+    if (!strikes[spec->kind]) /* an outage meets whatever is sent meanwhile */
+        return;
     struct fault_pass f = {.plan = plan, .spec = spec, .index = index, .stream_end = end};
     f.event = spec->event ? neutral_name(spec->event) : NULL;
     char stream[32];
@@ -547,7 +552,10 @@ static bool build(struct builder *b, struct err *err)
     for (size_t i = 0; i < s->step_count; i++)
         if (!add_step(b, &s->steps[i], err))
             return err_wrap(err, "%s: stream[%zu]", s->name, i);
-    plan->rounds = b->round;
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->items[i].changed_us > plan->age_us)
+            plan->age_us = plan->items[i].changed_us;
+    plan->age_us += 1000000;
     if (!load_catalog(b, err) || !check_events(plan, err))
         return false;
     apply_faults(b);
@@ -634,8 +642,8 @@ void plan_render(const struct plan *plan, const struct plan_item *item, const st
 {
     const struct plan_source *source = &plan->sources[item->source];
     const struct event_type *type = fixture_type(source->fixture);
-    /* The PIM's changes lie before the run, a second between two of the same entity. */
-    int64_t first_us = wall_start_us - (int64_t)plan->rounds * 1000000;
+    /* The PIM's changes lie before the run: no receiver meets an event from the future. */
+    int64_t first_us = wall_start_us - (int64_t)plan->age_us;
     struct event_identity identity = {
         .time_us = first_us + (int64_t)item->changed_us,
         .created_us = first_us,

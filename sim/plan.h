@@ -52,8 +52,7 @@ struct plan {
     size_t count, cap;
     uint32_t event_count; /* distinct events, dropped ones included */
     uint32_t dropped;
-    uint32_t
-        rounds; /* how often the PIM changed an entity again: the first change is that many seconds old */
+    uint64_t age_us; /* how old the first change is when the scenario starts; the newest is a second old */
 };
 
 bool plan_build(struct plan **plan, const struct scenario *scenario, const struct profile *profile,

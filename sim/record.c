@@ -1,6 +1,8 @@
 /* record: see record.h. */
 #include "record.h"
 
+#include <stdio.h>
+
 #include "clock.h"
 
 void record_run(const struct recorder *r, const struct record_run *run)
@@ -40,6 +42,8 @@ void record_scenario(const struct recorder *r, const struct scenario *s, const c
         json_put_bool(w, "load", true);
     if (s->effects)
         json_put(w, "effects", s->effects);
+    if (s->flow)
+        json_put_bool(w, "flow", true);
     if (skipped)
         json_put(w, "skipped", skipped);
     journal_end(r->journal);
@@ -121,6 +125,8 @@ void record_send(const struct recorder *r, const struct record_send *send)
     }
     if (send->mistake)
         json_put(w, "mistake", send->mistake);
+    if (send->plan->scenario->flow)
+        json_put_u64(w, "virtual_us", send->virtual_us);
     json_put_u64(w, "bytes", send->message->body.len);
     journal_end(r->journal);
     if (send->message->body.len)
@@ -148,6 +154,77 @@ void record_answer(const struct recorder *r, const struct record_send *send, con
         json_put(w, "location", a->location);
     if (a->excerpt_bytes && (a->status < 200 || a->status >= 300))
         json_put_bytes(w, "excerpt", (struct span){a->excerpt, a->excerpt_bytes});
+    journal_end(r->journal);
+}
+
+/* ---- the platform's decisions ------------------------------------------------------------- */
+
+static const char *const notice_names[] = {
+    [NOTICE_RETRY] = "retry",       [NOTICE_DROPPED] = "dropped",     [NOTICE_DISCARDED] = "discarded",
+    [NOTICE_WITHHELD] = "withheld", [NOTICE_LOST] = "lost",           [NOTICE_PAUSED] = "paused",
+    [NOTICE_RATE] = "rate",         [NOTICE_SUSPENDED] = "suspended", [NOTICE_RESUMED] = "resumed",
+};
+
+static const char *const cause_names[] = {[SUSPENSION_NOT_FOUND] = "not-found",
+                                          [SUSPENSION_REDIRECT] = "redirect",
+                                          [SUSPENSION_SUCCESS_RATE] = "success-rate"};
+
+void record_notice(const struct recorder *r, const struct plan *plan, const struct notice *notice)
+{
+    char id[UUID_SIZE];
+    struct json_writer *w = journal_begin(r->journal, "notice");
+    json_put(w, "kind", notice_names[notice->kind]);
+    json_put_u64(w, "at_us", notice->at_us);
+    if (notice->kind == NOTICE_RETRY || notice->kind == NOTICE_PAUSED)
+        json_put_u64(w, "until_us", notice->until_us);
+    if (notice->count) {
+        plan_event_id(plan, &plan->items[notice->first], id);
+        json_put_u64(w, "events", notice->count);
+        json_put(w, "event_id", id);
+    }
+    if (notice->kind == NOTICE_RETRY || notice->kind == NOTICE_DROPPED)
+        json_put_u64(w, "attempt", notice->attempt);
+    if (notice->kind == NOTICE_RATE)
+        json_put_u64(w, "rate", notice->rate / FLOW_PER_SECOND);
+    if (notice->kind == NOTICE_SUSPENDED)
+        json_put(w, "cause", cause_names[notice->cause]);
+    journal_end(r->journal);
+}
+
+/* Parts of a million as percent: 91.67. */
+static void put_percent(struct json_writer *w, const char *key, uint64_t ppm)
+{
+    char text[32];
+    int len = snprintf(text, sizeof text, "%u.%02u", (unsigned)(ppm / 10000), (unsigned)(ppm / 100 % 100));
+    json_put_raw(w, key, (struct span){text, (size_t)len});
+}
+
+void record_tally(const struct recorder *r, const struct record_tally *t)
+{
+    const struct tally *n = &t->tally;
+    struct json_writer *w = journal_begin(r->journal, "tally");
+    json_put_u64(w, "events",
+                 n->acknowledged + n->dropped + n->discarded + n->withheld + n->lost + n->pending);
+    json_put_u64(w, "acknowledged", n->acknowledged);
+    json_put_u64(w, "dropped", n->dropped);
+    json_put_u64(w, "discarded", n->discarded);
+    json_put_u64(w, "withheld", n->withheld);
+    json_put_u64(w, "lost", n->lost);
+    json_put_u64(w, "pending", n->pending);
+    json_put_u64(w, "requests", n->requests);
+    json_put_u64(w, "retries", n->retries);
+    json_put_u64(w, "throttled", n->throttled);
+    json_put_u64(w, "rate", n->rate / FLOW_PER_SECOND);
+    json_put_u64(w, "rate_max", t->rate_max / FLOW_PER_SECOND);
+    if (n->suspended)
+        json_put(w, "suspended", cause_names[n->suspended]);
+    json_put_u64(w, "suspensions", n->suspensions);
+    json_put_u64(w, "success_min", t->flow->success_min);
+    put_percent(w, "success_worst", n->worst_ppm);
+    json_put_u64(w, "success_worst_us", n->worst_us);
+    if (t->outage)
+        json_put_bool(w, "outage", true);
+    json_put_u64(w, "virtual_us", t->virtual_us);
     journal_end(r->journal);
 }
 

@@ -22,6 +22,15 @@ void record_run(const struct recorder *r, const struct record_run *run);
 
 /* skipped: why it is not played; NULL: it is. */
 void record_scenario(const struct recorder *r, const struct scenario *scenario, const char *skipped);
+/* What the platform decided, and what became of the events in the end. */
+void record_notice(const struct recorder *r, const struct plan *plan, const struct notice *notice);
+struct record_tally {
+    struct tally tally;
+    const struct flow *flow;
+    uint64_t rate_max, virtual_us;
+    bool outage; /* the scenario kept requests from the connector */
+};
+void record_tally(const struct recorder *r, const struct record_tally *t);
 void record_settled(const struct recorder *r, const struct scenario *scenario, bool given_up);
 
 /* A request that is handed to the network, with its body. */
@@ -31,6 +40,7 @@ struct record_send {
     const struct delivery *delivery;
     const struct message *message;
     uint64_t scheduled_us, sent_us; /* clock_mono_us */
+    uint64_t virtual_us;            /* where the platform's laws are in force; else 0 */
     bool diagnosis;
     const char *mistake; /* of a diagnosis */
 };

@@ -38,6 +38,7 @@ struct flight {
     struct delivery delivery;
     uint64_t scheduled_us; /* real, clock_mono_us */
     uint64_t sent_us;      /* the same */
+    uint64_t virtual_us;
     bool diagnosis;
 };
 
@@ -53,10 +54,11 @@ struct restart {
 };
 
 /* What a scenario may ask for and we lack. */
-enum lack { LACK_SIGHT, LACK_RESTART, LACK_COUNT, LACK_NOTHING = LACK_COUNT };
+enum lack { LACK_SIGHT, LACK_RESTART, LACK_SECRET, LACK_COUNT, LACK_NOTHING = LACK_COUNT };
 static const char *const lacks[LACK_COUNT] = {
     [LACK_SIGHT] = "no way to look at the connector's state: give --state-url, --state-cmd or --sink",
     [LACK_RESTART] = "no way to restart the connector: give --exec",
+    [LACK_SECRET] = "no second secret that the connector knows: give --secret-secondary",
 };
 
 /* What a diagnosis starts from: a valid delivery that was refused. Those with 401 or 403 say that it is about
@@ -95,6 +97,8 @@ struct run {
     struct loop_timer timer;
     enum halt halt;
     struct restart restart;
+    struct flow flow;  /* the laws in force, if the scenario has any */
+    uint64_t rate_max; /* the highest throughput reached, as in flow.h */
     uint32_t silent_in_row, timeouts, answers;
     uint64_t silent_since_us; /* when the first of those was sent */
     bool given_up, answered;
@@ -196,12 +200,13 @@ static uint64_t draw_after_us(const struct run *run, const struct plan_item *ite
     return spec->after_min_us + rng_hash(run->plan->seed, stream, item->order) % span_us;
 }
 
-static struct wire wire_of(const struct run *run, const struct plan_item *item)
+static struct wire wire_of(const struct run *run, const struct delivery *delivery)
 {
-    struct wire wire = {.variant = item->variant};
-    if (item->variant == VARIANT_DISCONNECT_GIVE_UP || item->variant == VARIANT_LOST_ACK_CUT)
+    const struct plan_item *item = &run->plan->items[delivery->first];
+    struct wire wire = {.variant = delivery->variant};
+    if (wire.variant == VARIANT_DISCONNECT_GIVE_UP || wire.variant == VARIANT_LOST_ACK_CUT)
         wire.close_after_us = 1 + draw_after_us(run, item, "disconnect");
-    if (item->variant == VARIANT_SLOW_BODY_TRICKLE)
+    if (wire.variant == VARIANT_SLOW_BODY_TRICKLE)
         wire.over_us = run->plan->scenario->faults[item->spec].over_us;
     return wire;
 }
@@ -230,7 +235,8 @@ static void note_silence(struct run *run, const struct answer *a)
     /* A connector that is not there is told by its first answer; one that fell silent, by many. */
     run->absent = !run->ever_answered &&
                   (run->unsendable || a->outcome == OUTCOME_REFUSED || a->outcome == OUTCOME_TLS);
-    if (run->absent || run->unsendable || fell_silent(run) || run->timeouts >= SILENT_MAX)
+    bool silent = run->absent || fell_silent(run) || run->timeouts >= SILENT_MAX;
+    if (run->unsendable || (silent && !run->plan->scenario->flow)) /* with laws, that is the story */
         run->given_up = true;
 }
 
@@ -253,6 +259,63 @@ static void note_refusal(struct run *run, const struct flight *f, const struct a
 
 static void pump(struct run *run, uint64_t ahead_us);
 
+/* ---- over hours --------------------------------------------------------------------------- */
+
+static void on_notice(void *arg, const struct notice *notice)
+{
+    struct run *run = arg;
+    if (notice->kind == NOTICE_RATE && notice->rate > run->rate_max)
+        run->rate_max = notice->rate;
+    record_notice(&run->recorder, run->plan, notice);
+}
+
+/* Put the platform's laws in force: its own, what the scenario sets, and what the user sets above all. */
+static bool regulate(struct run *run, struct err *err)
+{
+    const struct run_options *o = run->options;
+    struct flow wanted = *run->plan->scenario->flow;
+    for (size_t i = 0; i < o->flow_count; i++)
+        if (!flow_assign(&wanted, o->flow[i], err))
+            return err_wrap(err, "--flow");
+    if (!flow_resolve(&run->flow, &o->profile->flow, &wanted, err))
+        return err_wrap(err, "%s: flow", run->plan->scenario->name);
+    run->rate_max = run->flow.rate_min;
+    platform_regulate(run->platform, &run->flow, on_notice, run);
+    return true;
+}
+
+static bool has_outage(const struct scenario *s)
+{
+    for (size_t i = 0; i < s->fault_count; i++)
+        if (s->faults[i].kind == FAULT_OUTAGE)
+            return true;
+    return false;
+}
+
+static void tally(struct run *run)
+{
+    record_tally(&run->recorder, &(struct record_tally){.tally = platform_tally(run->platform),
+                                                        .flow = &run->flow,
+                                                        .rate_max = run->rate_max,
+                                                        .virtual_us = vclock_now_us(&run->clock),
+                                                        .outage = has_outage(run->plan->scenario)});
+}
+
+/* What keeps a request from the connector at this moment, VARIANT_NONE if nothing does. */
+static enum fault_variant outage_at(const struct run *run, uint64_t virtual_us)
+{
+    const struct scenario *s = run->plan->scenario;
+    for (size_t i = 0; i < s->fault_count; i++) {
+        const struct fault_spec *spec = &s->faults[i];
+        if (spec->kind == FAULT_OUTAGE && virtual_us >= spec->from_us &&
+            (!spec->for_us || virtual_us - spec->from_us < spec->for_us))
+            return spec->hows[0];
+    }
+    return VARIANT_NONE;
+}
+
+/* ---- deliveries --------------------------------------------------------------------------- */
+
 static struct record_send sent_of(const struct flight *f, const char *mistake)
 {
     return (struct record_send){.number = f->number,
@@ -261,6 +324,7 @@ static struct record_send sent_of(const struct flight *f, const char *mistake)
                                 .message = &f->message,
                                 .scheduled_us = f->scheduled_us,
                                 .sent_us = f->sent_us,
+                                .virtual_us = f->virtual_us,
                                 .diagnosis = f->diagnosis,
                                 .mistake = mistake};
 }
@@ -273,9 +337,9 @@ static void halt(struct run *run, enum halt halt)
     run->done = true;
 }
 
-static bool restarts(const struct plan_item *item)
+static bool restarts(const struct delivery *delivery)
 {
-    return variant_get(item->variant)->fault == FAULT_RESTART;
+    return variant_get(delivery->variant)->fault == FAULT_RESTART;
 }
 
 static void on_kill(void *arg)
@@ -317,9 +381,12 @@ static void on_answer(void *arg, const struct answer *answer)
     struct flight *f = arg;
     struct run *run = f->run;
     const struct plan_item *item = &run->plan->items[f->delivery.first];
-    bool diagnosis = f->diagnosis;
+    bool diagnosis = f->diagnosis, restart = restarts(&f->delivery);
     struct record_send sent = sent_of(f, NULL);
     record_answer(&run->recorder, &sent, answer);
+    if (run->plan->scenario->flow && !diagnosis)
+        platform_answered(run->platform, &f->delivery, answer->outcome, answer->status,
+                          vclock_now_us(&run->clock));
     run->answers++;
     note_silence(run, answer);
     if (!diagnosis)
@@ -327,7 +394,7 @@ static void on_answer(void *arg, const struct answer *answer)
     flight_give(run, f);
     if (diagnosis) {
         run->done = true;
-    } else if (restarts(item)) { /* it has ended when the connector is back */
+    } else if (restart) { /* it has ended when the connector is back */
         note_restart_answer(run, item);
     } else {
         platform_ended(run->platform);
@@ -347,6 +414,25 @@ static bool hand_over(struct run *run, struct flight *f, const struct wire *wire
     return ok;
 }
 
+/* Nothing gets through: the platform sees what it would see, the connector nothing. */
+static void keep_back(struct run *run, struct flight *f)
+{
+    enum fault_variant variant = outage_at(run, f->virtual_us);
+    bool proxy = variant == VARIANT_OUTAGE_BAD_GATEWAY;
+    struct answer answer = {.outcome = OUTCOME_OUTAGE, .status = proxy ? 502 : 0};
+    struct delivery delivery = f->delivery;
+    f->sent_us = answer.started_us = clock_mono_us();
+    f->delivery.variant = variant;
+    struct record_send sent = sent_of(f, NULL);
+    record_send(&run->recorder, &sent);
+    record_answer(&run->recorder, &sent, &answer);
+    run->answers++;
+    flight_give(run, f);
+    platform_answered(run->platform, &delivery, proxy ? OUTCOME_ANSWERED : OUTCOME_REFUSED, answer.status,
+                      vclock_now_us(&run->clock));
+    platform_ended(run->platform);
+}
+
 static void send_delivery(struct run *run, const struct delivery *delivery)
 {
     struct flight *f = flight_take(run);
@@ -364,12 +450,17 @@ static void send_delivery(struct run *run, const struct delivery *delivery)
         }
         message_sign(run->composer, &f->message, delivery->variant, clock_wall_us());
     }
-    struct wire wire = wire_of(run, item);
+    struct wire wire = wire_of(run, delivery);
     while (vclock_now_us(&run->clock) < delivery->scheduled_us) /* for AHEAD_US at most */
         continue;
     uint64_t behind_us = vclock_now_us(&run->clock) - delivery->scheduled_us;
     f->scheduled_us = clock_mono_us() - behind_us / speed_of(run);
-    if (restarts(item))
+    f->virtual_us = vclock_now_us(&run->clock);
+    if (outage_at(run, f->virtual_us) != VARIANT_NONE) {
+        keep_back(run, f);
+        return;
+    }
+    if (restarts(delivery))
         begin_restart(run, f, item);
     if (!hand_over(run, f, &wire, NULL, &run->err))
         fail(run);
@@ -395,7 +486,7 @@ static void pump(struct run *run, uint64_t ahead_us)
             break;
         }
         if (!platform_next(run->platform, due_us > now_us ? due_us : now_us, &delivery))
-            break;
+            continue; /* what was due was lost or too old: time has passed */
         if (run->plan->items[delivery.first].source == PLAN_SNAPSHOT)
             halt(run, HALT_SNAPSHOT);
         else
@@ -465,7 +556,7 @@ static bool look(struct run *run, bool with_b, struct err *err)
     struct observation seen = {0};
     struct idents *idents = idents_new();
     plan_add_idents(run->plan, idents);
-    idents_set_window(idents, run->wall_start_us - (int64_t)(run->plan->rounds + 1) * 1000000,
+    idents_set_window(idents, run->wall_start_us - (int64_t)run->plan->age_us - 1000000,
                       clock_wall_us() + LOOK_US_MAX);
     bool ok = observe_settle(run->options->observe, idents, with_b, &seen, err);
     if (ok && seen.end != OBSERVED_INTERRUPTED)
@@ -518,19 +609,30 @@ static bool is_load(const struct scenario *scenario)
     return scenario->pace.rate_top;
 }
 
-static enum lack lack_of(const struct scenario *s, bool sight, bool restart)
+static bool uses(const struct fault_spec *spec, enum fault_variant variant)
 {
-    if (s->effects && !sight)
+    for (size_t i = 0; i < spec->how_count; i++)
+        if (spec->hows[i] == variant)
+            return true;
+    return false;
+}
+
+static enum lack lack_of(const struct scenario *s, const struct run_means *means)
+{
+    if (s->effects && !means->sight)
         return LACK_SIGHT;
-    for (size_t i = 0; i < s->fault_count; i++)
-        if (s->faults[i].kind == FAULT_RESTART && !restart)
+    for (size_t i = 0; i < s->fault_count; i++) {
+        if (s->faults[i].kind == FAULT_RESTART && !means->restart)
             return LACK_RESTART;
+        if (uses(&s->faults[i], VARIANT_ROTATE_REMOVED) && !means->secret)
+            return LACK_SECRET;
+    }
     return LACK_NOTHING;
 }
 
-const char *run_lacks(const struct scenario *scenario, bool sight, bool restart)
+const char *run_lacks(const struct scenario *scenario, const struct run_means *means)
 {
-    enum lack lack = lack_of(scenario, sight, restart);
+    enum lack lack = lack_of(scenario, means);
     return lack == LACK_NOTHING ? NULL : lacks[lack];
 }
 
@@ -563,7 +665,7 @@ static bool play(struct run *run, const struct scenario *scenario, struct err *e
         run->refused[i].seen = false;
     record_scenario(&run->recorder, scenario, NULL);
     vclock_init(&run->clock, o->speed);
-    bool ok = play_stream(run, err);
+    bool ok = (!scenario->flow || regulate(run, err)) && play_stream(run, err);
     loop_timer_stop(run->loop, &run->timer);
     loop_timer_stop(run->loop, &run->restart.timer);
     if (ok && scenario->effects && !run->given_up && !loop_interrupted(run->loop))
@@ -572,6 +674,8 @@ static bool play(struct run *run, const struct scenario *scenario, struct err *e
         ok = diagnose(run, &run->refused[i], err);
     draw_bar(run, true);
     print_line(run, clock_mono_us() - from_us);
+    if (scenario->flow)
+        tally(run);
     if (!loop_interrupted(run->loop))
         record_settled(&run->recorder, scenario, run->given_up);
     platform_free(run->platform);
@@ -581,12 +685,14 @@ static bool play(struct run *run, const struct scenario *scenario, struct err *e
 
 static bool play_all(struct run *run, const struct suite *suite, enum run_end *end, struct err *err)
 {
+    const struct run_options *o = run->options;
+    const struct run_means means = {o->observe, o->restart, o->settings.secret_secondary.len};
     for (int load = 0; load < 2; load++)
         for (size_t i = 0; i < suite->count; i++) {
             const struct scenario *s = suite->scenarios[i];
             if (!(s->platforms & PLATFORM_BIT(run->options->profile->id)) || is_load(s) != load)
                 continue;
-            enum lack lack = lack_of(s, run->options->observe, run->options->restart);
+            enum lack lack = lack_of(s, &means);
             if (lack != LACK_NOTHING) {
                 skip(run, s, lack);
                 continue;

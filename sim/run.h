@@ -26,6 +26,8 @@ struct run_options {
     struct deliver_options deliver;
     const char *url; /* the connector's, as it is shown: without a password */
     uint64_t seed;
+    const char *const *flow; /* KEY=VALUE, over what scenarios say about the platform's laws (flow.h) */
+    size_t flow_count;
     unsigned speed;                    /* SPEED_MAX, or N times real time */
     const char *command;               /* the line that reproduces the run, for the journal */
     struct observe *observe;           /* NULL: scenarios with effects are skipped */
@@ -36,9 +38,14 @@ struct run_options {
 /* How the run ended: the reason in the journal's end record. */
 enum run_end { RUN_COMPLETE, RUN_INTERRUPTED, RUN_UNREACHABLE, RUN_GIVEN_UP };
 
-/* What the scenario asks for and is not there, in the journal's words; NULL: it can be played. sight: the
- * connector's state can be looked at. restart: it can be killed and started. */
-const char *run_lacks(const struct scenario *scenario, bool sight, bool restart);
+/* What scenarios may ask for beyond a URL. */
+struct run_means {
+    bool sight;   /* the connector's state can be looked at */
+    bool restart; /* it can be killed and started */
+    bool secret;  /* it knows a second secret */
+};
+/* What the scenario asks for and is not there, in the journal's words; NULL: it can be played. */
+const char *run_lacks(const struct scenario *scenario, const struct run_means *means);
 
 /* Play every scenario of the suite that knows the platform; those that cannot be played are recorded as
  * skipped. Load scenarios come last: what they do to a

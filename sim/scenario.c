@@ -37,7 +37,7 @@ struct member {
     uint32_t faults; /* which faults take the key; 0: all */
 };
 
-#define MEMBERS_MAX     9
+#define MEMBERS_MAX     10
 #define AT(type, field) .offset = offsetof(struct type, field)
 #define WHOLE           .offset = 0 /* the reader fills several fields */
 
@@ -217,6 +217,7 @@ static const struct member event_members[] = {
     {"entities", read_u32, AT(step, entities), .min = 1, .max = STEP_COUNT_MAX},
     {"times", read_u32, AT(step, times), .min = 1, .max = STEP_COUNT_MAX},
     {"catalog", read_flag, AT(step, catalog)},
+    {"own", read_flag, AT(step, own)},
     {"delta", read_flag, AT(step, delta)},
 };
 
@@ -278,6 +279,42 @@ static bool read_pace(struct parser *p, uint32_t node, const struct member *m, v
     return true;
 }
 
+/* ---- the laws over hours ------------------------------------------------------------------------ */
+
+/* A number or a text, as it would stand on the command line. */
+static bool set_flow(struct parser *p, uint32_t node, struct flow *flow, struct err *err)
+{
+    bool string = json_type(&p->doc, node) == JSON_STRING;
+    if (!string && !json_expect(&p->doc, node, JSON_NUMBER, err))
+        return false;
+    struct buf scratch;
+    struct err why;
+    buf_init(&scratch, FILE_BYTES_MAX);
+    struct span name = json_key(&p->doc, node, &scratch);
+    char *key = mem_text_n(name.data, name.len);
+    buf_clear(&scratch);
+    struct span text = string ? json_string(&p->doc, node, &scratch) : json_raw(&p->doc, node);
+    char *value = mem_text_n(text.data, text.len);
+    bool ok = flow_set(flow, key, value, &why) || json_error(&p->doc, node, err, "%s", why.text);
+    free(value);
+    free(key);
+    buf_reset(&scratch);
+    return ok;
+}
+
+static bool read_flow(struct parser *p, uint32_t node, const struct member *m, void *field, struct err *err)
+{
+    (void)m;
+    if (!json_expect(&p->doc, node, JSON_OBJECT, err))
+        return false;
+    struct flow *flow = *(struct flow **)field = mem_alloc(sizeof *flow);
+    flow_unset(flow);
+    for (uint32_t n = json_first(&p->doc, node); n != JSON_NONE; n = json_next(&p->doc, n))
+        if (!set_flow(p, n, flow, err))
+            return false;
+    return true;
+}
+
 /* ---- faults and rules -------------------------------------------------------------------------- */
 
 static bool uses(const struct fault_spec *spec, enum fault_variant variant)
@@ -329,14 +366,16 @@ static bool read_hows(struct parser *p, uint32_t node, const struct member *m, v
 #define ON(id) (UINT32_C(1) << FAULT_##id)
 
 static const struct member fault_members[] = {
-    {"event", read_event, AT(fault_spec, event)},
-    {"share", read_real, AT(fault_spec, share), .min = 0, .max = 1},
+    {"event", read_event, AT(fault_spec, event), .faults = ~ON(OUTAGE)},
+    {"share", read_real, AT(fault_spec, share), .min = 0, .max = 1, .faults = ~ON(OUTAGE)},
     {"after", read_after, WHOLE,
      .faults = ON(DUPLICATE) | ON(DELAY) | ON(DISCONNECT) | ON(LOST_ACK) | ON(RESTART)},
     {"over", read_duration, AT(fault_spec, over_us), .faults = ON(SLOW_BODY)},
     {"window", read_u32, AT(fault_spec, window), .min = 2, .max = 1000, .faults = ON(REORDER) | ON(BURST)},
     {"how", read_hows, WHOLE,
-     .faults = ON(DUPLICATE) | ON(RESTART) | ON(FORGE) | ON(MALFORM) | ON(BYTES) | ON(ROTATE)},
+     .faults = ON(DUPLICATE) | ON(RESTART) | ON(FORGE) | ON(MALFORM) | ON(BYTES) | ON(ROTATE) | ON(OUTAGE)},
+    {"from", read_duration, AT(fault_spec, from_us)},
+    {"for", read_duration, AT(fault_spec, for_us)},
 };
 
 static const struct fault_spec fault_defaults[FAULT_COUNT] = {
@@ -346,12 +385,13 @@ static const struct fault_spec fault_defaults[FAULT_COUNT] = {
     [FAULT_RESTART] = {.after_max_us = 5000},
 };
 
-/* Without `how`: all the variants, but that not every platform can send a duplicate together with the first.
- */
+/* Without `how`: all the variants, or the first of those that do not go with every platform or connector, or
+ * exclude each other. */
 static void default_hows(struct fault_spec *spec)
 {
+    bool first = spec->kind == FAULT_DUPLICATE || spec->kind == FAULT_ROTATE || spec->kind == FAULT_OUTAGE;
     for (enum fault_variant v = VARIANT_NONE + 1; v < VARIANT_COUNT; v++)
-        if (variant_get(v)->fault == spec->kind && v != VARIANT_DUPLICATE_TOGETHER)
+        if (variant_get(v)->fault == spec->kind && !(first && spec->how_count))
             add_how(spec, v);
 }
 
@@ -396,6 +436,11 @@ static bool check_fault(struct parser *p, uint32_t node, const struct fault_spec
     if (spec->kind == FAULT_RESTART && json_get(&p->doc, JSON_ROOT, "effects") == JSON_NONE)
         return json_error(&p->doc, node, err,
                           "a restart is judged by the state that it leaves: \"effects\" is missing");
+    if (spec->kind == FAULT_OUTAGE && spec->how_count > 1)
+        return json_error(&p->doc, node, err, "an outage has one \"how\"");
+    if (spec->kind == FAULT_OUTAGE && !p->scenario->flow)
+        return json_error(&p->doc, node, err,
+                          "an outage is for the platform to cope with: \"flow\" is missing");
     return true;
 }
 
@@ -493,6 +538,7 @@ static const struct member scenario_members[] = {
     {"platforms", read_platforms, AT(scenario, platforms)},
     {"stream", read_stream, WHOLE, .required = true},
     {"pace", read_pace, AT(scenario, pace)},
+    {"flow", read_flow, AT(scenario, flow)},
     {"faults", read_faults, WHOLE},
     {"rules", read_rules, WHOLE, .required = true},
     {"effects", read_effects, AT(scenario, effects)},
@@ -541,6 +587,7 @@ void scenario_free(struct scenario *scenario)
     for (size_t i = 0; i < scenario->rule_count; i++)
         free(scenario->rules[i]);
     free(scenario->steps);
+    free(scenario->flow);
     free(scenario->rules);
     free(scenario->name);
     free(scenario->title);

@@ -18,6 +18,7 @@ struct step {
     uint32_t entities; /* new entities; 0: those the stream has (or one, if it has none) */
     uint32_t times;    /* events for each of them, at least 1 */
     bool catalog;      /* resources from the catalogue instead of the fixture's own */
+    bool own;          /* the connector itself caused the changes: the Events API does not send it these */
     bool delta;        /* *.updated: on AEP the light event and then, as another change, the delta */
 };
 
@@ -36,6 +37,7 @@ struct fault_spec {
     double share;                        /* of the events it is applied to, 0 … 1 */
     uint64_t after_min_us, after_max_us; /* duplicate, delay: how much later; disconnect, lost-ack: when the
                                           * sender closes; restart: the kill, after the ack or the sending */
+    uint64_t from_us, for_us;            /* only events due in this part of the stream; for 0: to its end */
     uint64_t over_us;                    /* slow-body: how long the body takes */
     uint32_t window;                     /* reorder, burst: how many events */
     enum fault_variant hows[16];         /* the variants to use in turn */
