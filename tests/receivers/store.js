@@ -9,7 +9,7 @@ const BREAKS = {
   'dedup-memory': 'does not save the ids',
   'race': 'awaits between the look at the ids and the note',
   'last-arrival': 'the last to arrive wins',
-  'string-order': 'compares the times as strings with their offsets, of an hour ago for removals',
+  'delete-unknown': 'notes nothing of a removal when there is no product yet',
   'resurrect': 'delete products[key], and set again by an older update',
   'late-create': 'created starts anew, whenever it comes',
   'ack-first': 'answers, saves 300 ms later',
@@ -67,10 +67,10 @@ const older = (a, b) => (BREAK === 'last-arrival' ? false : Date.parse(a) < Date
 
 function apply(event) {
   let one = state.products[event.key];
+  if (!one && BREAK === 'delete-unknown' && event.action === 'removed') return;
   if (!one || (BREAK === 'late-create' && event.action === 'created'))
     one = state.products[event.key] = { kind: event.kind, code: event.code, values: {}, time: '1970-01-01T00:00:00Z', live: true, events: 0 };
   one.events++;
-  if (BREAK === 'string-order' && event.action === 'removed') event.time = new Date(Date.parse(event.time) - 3600e3).toISOString();
   if (older(event.time, one.time)) return;
   if (BREAK === 'resurrect' && event.action === 'removed') { delete state.products[event.key]; return; }
   one.values = event.whole ? event.values : { ...one.values, ...event.values };
