@@ -24,7 +24,7 @@ lock, products = threading.Lock(), {}
 
 def save():
     with open(FILE + ".new", "w") as file:
-        json.dump({"products": products}, file)
+        file.write(json.dumps({"products": products}))
     os.replace(FILE + ".new", FILE)
 
 
