@@ -144,7 +144,7 @@ function store(array $events): void
 {
     $lock = fopen(FOLDER . '/../lock', 'c');
     if (BREAK_ === 'race') {
-        $events = array_filter($events, fn ($e) => !isset((get(path($e['key'])) ?? [])['ids'][$e['id']]));
+        $events = array_filter(array_column($events, null, 'id'), fn ($e) => !isset((get(path($e['key'])) ?? [])['ids'][$e['id']]));
         usleep(30000);
     }
     flock($lock, LOCK_EX);
