@@ -489,6 +489,11 @@ void reason_open(const struct transcript *t, const struct trial *trial, struct b
     case TRIAL_GIVEN_UP:
         buf_puts(text, "the connector fell silent, and the scenario was not played to its end");
         break;
+    case TRIAL_RESTLESS:
+        buf_puts(text,
+                 "what no fault struck differs as well: your connector loses or mixes up events by itself, "
+                 "and nothing can be said about the fault");
+        break;
     case TRIAL_UNLOOKED:
         if (!p->look_trouble)
             buf_puts(text, "the connector's state was not looked at");
