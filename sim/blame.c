@@ -102,9 +102,12 @@ static uint64_t end_us(const struct attempt *a)
     return a->at_us + a->total_us;
 }
 
+/* Our own lateness explains that no answer came in time; that the connection ended, only if it was very long.
+ */
 static bool late(const struct transcript *t, const struct attempt *a)
 {
-    return silent(a) && a->late_us >= t->deadline_us / 10;
+    uint64_t matters_us = a->outcome == OUTCOME_TIMEOUT ? t->deadline_us / 10 : t->deadline_us;
+    return silent(a) && a->late_us >= matters_us;
 }
 
 /* ---- the known mistakes ---------------------------------------------------------------------- */

@@ -276,6 +276,21 @@ static void test_silence_is_blamed_when_we_were_late_by_little(void **state)
     finish(&b);
 }
 
+static void test_an_end_of_the_connection_is_blamed_unless_we_were_very_late(void **state)
+{
+    (void)state;
+    struct book b;
+    begin(&b, "events-api");
+    scenario(&b, "s", "form/large ack/deadline");
+    TIMES(&b, 3, PLAIN);
+    PLAY(&b, .outcome = "reset", .late_ms = 500);
+    PLAY(&b, FAULT("malform", "large"), .outcome = "reset", .late_ms = 499);
+    judge(&b);
+    expect_only(&b, "form/large");
+    expect(&b, "ack/deadline", VERDICT_PASS);
+    finish(&b);
+}
+
 static void test_a_wrong_answer_is_blamed_however_late_we_were(void **state)
 {
     (void)state;
@@ -1477,6 +1492,7 @@ int main(void)
         cmocka_unit_test(test_a_wrong_path_is_one_failure),
         cmocka_unit_test(test_silence_while_we_were_late_is_nobodys_fault),
         cmocka_unit_test(test_silence_is_blamed_when_we_were_late_by_little),
+        cmocka_unit_test(test_an_end_of_the_connection_is_blamed_unless_we_were_very_late),
         cmocka_unit_test(test_a_wrong_answer_is_blamed_however_late_we_were),
         cmocka_unit_test(test_headroom_leaves_out_our_lateness),
         cmocka_unit_test(test_headroom_counts_from_when_we_sent),
