@@ -2,12 +2,17 @@
 #include "platform.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "limits.h"
 
 struct platform {
     const struct plan *plan;
     size_t cursor; /* the first item that no delivery carries yet */
+    struct flying {
+        size_t first, count;
+    } * flying; /* the items of each delivery in flight */
+    size_t flying_cap;
     uint32_t in_flight, deliveries;
     bool barrier;     /* the last delivery was one */
     uint64_t held_us; /* a barrier held back what was due before */
@@ -25,6 +30,8 @@ struct platform *platform_new(const struct plan *plan)
 
 void platform_free(struct platform *platform)
 {
+    if (platform)
+        free(platform->flying);
     free(platform);
 }
 
@@ -38,17 +45,40 @@ static bool is_barrier(const struct plan_item *item)
     return item->source == PLAN_SNAPSHOT || variant_get(item->variant)->fault == FAULT_RESTART;
 }
 
-/* The item is sent again because its acknowledgement got lost: it stands behind the original. */
-static bool is_again(const struct plan_item *item)
+static bool same_entity(const struct plan *plan, const struct plan_item *a, const struct plan_item *b)
 {
-    return item->copy && item->variant == VARIANT_DUPLICATE_APART && item[-1].event == item->event;
+    return a->entity == b->entity &&
+           strcmp(plan->sources[a->source].pool, plan->sources[b->source].pool) == 0;
+}
+
+/* The item must not overtake the other, which is in flight: a copy never its original; and where the state
+ * is judged, nothing another event of the same entity, for what comes of disorder is a question of its own.
+ */
+static bool must_follow(const struct plan *plan, const struct plan_item *item, const struct plan_item *other)
+{
+    if (item->variant == VARIANT_OVERLAP_COPY)
+        return false;
+    return plan->universes > 1 ? same_entity(plan, item, other)
+                               : item->variant == VARIANT_DUPLICATE_APART && item->event == other->event;
+}
+
+static bool is_held(const struct platform *p, const struct plan_item *item)
+{
+    const struct plan *plan = p->plan;
+    if (plan->universes == 1 && item->variant != VARIANT_DUPLICATE_APART)
+        return false;
+    for (size_t i = 0; i < p->in_flight; i++)
+        for (size_t k = 0; k < p->flying[i].count; k++)
+            if (must_follow(plan, item, &plan->items[p->flying[i].first + k]))
+                return true;
+    return false;
 }
 
 /* May the item leave now, as far as what is in flight is concerned? An overlapping copy leaves with its
  * original, whoever else waits. */
 static bool has_room(const struct platform *p, const struct plan_item *item)
 {
-    if (p->in_flight && (p->barrier || is_barrier(item) || is_again(item)))
+    if (p->in_flight && (p->barrier || is_barrier(item) || is_held(p, item)))
         return false;
     return !full(p) || item->variant == VARIANT_OVERLAP_COPY;
 }
@@ -121,13 +151,17 @@ bool platform_next(struct platform *p, uint64_t now_us, struct delivery *deliver
     fill(p, delivery);
     delivery->scheduled_us = !p->paced ? now_us : item->at_us > p->held_us ? item->at_us : p->held_us;
     p->cursor += delivery->count;
-    p->in_flight++;
+    p->flying = mem_grow(p->flying, &p->flying_cap, p->in_flight, sizeof *p->flying);
+    p->flying[p->in_flight++] = (struct flying){delivery->first, delivery->count};
     return true;
 }
 
-void platform_ended(struct platform *p)
+void platform_ended(struct platform *p, const struct delivery *delivery)
 {
-    p->in_flight--;
+    size_t i = 0;
+    while (p->flying[i].first != delivery->first)
+        i++;
+    p->flying[i] = p->flying[--p->in_flight];
 }
 
 uint32_t platform_in_flight(const struct platform *p)

@@ -94,6 +94,7 @@ struct run {
     int64_t wall_start_us;
     struct loop_timer timer;
     enum halt halt;
+    struct delivery halted; /* what the stream stands still for */
     struct restart restart;
     uint32_t silent_in_row, timeouts, answers;
     uint64_t silent_since_us; /* when the first of those was sent */
@@ -297,6 +298,7 @@ static void arm_kill(struct run *run, const struct plan_item *item)
 static void begin_restart(struct run *run, const struct flight *f, const struct plan_item *item)
 {
     run->restart = (struct restart){.delivery = f->number};
+    run->halted = f->delivery;
     if (item->variant == VARIANT_RESTART_IN_FLIGHT)
         arm_kill(run, item);
 }
@@ -330,7 +332,7 @@ static void on_answer(void *arg, const struct answer *answer)
     } else if (restarts(item)) { /* it has ended when the connector is back */
         note_restart_answer(run, item);
     } else {
-        platform_ended(run->platform);
+        platform_ended(run->platform, &f->delivery);
         pump(run, 0);
     }
 }
@@ -396,10 +398,12 @@ static void pump(struct run *run, uint64_t ahead_us)
         }
         if (!platform_next(run->platform, due_us > now_us ? due_us : now_us, &delivery))
             break;
-        if (run->plan->items[delivery.first].source == PLAN_SNAPSHOT)
+        if (run->plan->items[delivery.first].source == PLAN_SNAPSHOT) {
+            run->halted = delivery;
             halt(run, HALT_SNAPSHOT);
-        else
+        } else {
             send_delivery(run, &delivery);
+        }
         ahead_us = 0; /* answers are looked at between two */
     }
     draw_bar(run, false);
@@ -507,7 +511,7 @@ static bool play_stream(struct run *run, struct err *err)
         else if (!look(run, false, err))
             return false;
         vclock_forget(&run->clock, clock_mono_us() - from_us);
-        platform_ended(run->platform);
+        platform_ended(run->platform, &run->halted);
         pump(run, 0);
     }
     return false;
