@@ -123,6 +123,9 @@ def main(port, folder, *habits):
             self.say()
 
         def do_GET(self):
+            if "shy" in habits:
+                print("it is private", flush=True)
+                os._exit(1)
             self.say(json.dumps(shop.table()).encode())
 
     port = int(port) + (again and "elsewhere" in habits)

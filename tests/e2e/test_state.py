@@ -120,6 +120,11 @@ SHAPES = {
     "invalid UTF-8 in our strings": inside(b"caf\xe9 \xed\xa0\x80 \xc0\x80 \xf8"),
     "an escaped NUL in our strings": inside(b"a\\u0000b"),
     "lone surrogates in our strings": inside(b"\\ud800"),
+    "NUL in our strings": inside(b"a\0b"),
+    "control characters in our strings": inside(b"\x01\x1b[31m\x7f"),
+    "lines and quotes in our strings": inside(b'\r\n\ta \\"b\\"\n, ]\n'),
+    "NaN and Infinity": changed(lambda row: {**row, "min": float("-inf"), "max": [1, float("nan")], "all": [float("inf")]}),
+    "a comma too many": lambda shop, _: page("[\n" + "".join(json.dumps(row, indent=1) + ",\n" for row in shop.table()) + "]\n"),
     "JSON inside a string": changed(lambda row: {"uuid": row["uuid"], "doc": json.dumps(row)}),
     "another order each time": lambda shop, _, turn=itertools.count(): page(json.dumps(
         (lambda table, k: table[k:] + table[:k])(shop.table(), next(turn) % 5))),
@@ -536,11 +541,10 @@ def test_a_required_rule_that_nobody_can_see(pimsim, require):
 def crash(judged, tmp_path):
     """crash(*habits) plays the small crash for shop.py, which is our child."""
 
-    def run(*habits, args=(), **more):
+    def run(*habits, args=(), name="crash.json"):
         port = free_port()
         url = f"http://127.0.0.1:{port}/"
-        return judged(url, "--state-url", url, "--exec", starting(port, tmp_path, *habits), *args,
-                      names=("crash.json",), **more)
+        return judged(url, "--state-url", url, "--exec", starting(port, tmp_path, *habits), *args, names=(name,))
 
     return run
 
@@ -582,6 +586,12 @@ def test_it_does_not_come_back(crash, tmp_path, habit, why, said):
     assert why in done.came["durable/ack"] and said in done.err
     assert next(r for r in done.records if r["record"] == "restart")["failed"]
     assert not any(map(alive, pids(tmp_path / "starts")))
+
+
+def test_it_dies_when_its_state_is_looked_at(crash, tmp_path):
+    done = crash("shy", name="small.json")
+    inconclusive(done, "could not be looked at: state-url 1: the connection was refused")
+    assert "the connector ended with status 1" in done.err and "it is private" in done.err
 
 
 def test_it_leaves_its_children_behind(crash, tmp_path):
@@ -631,6 +641,16 @@ def test_sigint_while_a_command_looks(launch, tmp_path):
         process.communicate()
     assert process.returncode == 130 and not alive(pid)
     assert records_of(tmp_path / "run.ndjson")[-1]["reason"] == "interrupted"
+
+
+def test_pimsim_is_killed_while_a_command_looks(launch, tmp_path):
+    (tmp_path / "small.json").write_text(json.dumps(SCENARIO))
+    with serve(Shop(), rows) as server:
+        process = launch("run", "-u", server.url, "-s", "x", "-p", "events-api", "small.json",
+                         "--state-cmd", "trap '' TERM HUP; sleep 1000 & echo $! $$ > new; mv new pids; wait")
+        others = until(lambda: pids(tmp_path / "pids"))
+        process.kill()
+        until(lambda: not any(map(alive, others)))
 
 
 def start_crash(launch, tmp_path, *habits):
