@@ -474,8 +474,9 @@ static void put_blind(const struct played *p, struct buf *text)
     else if (p->disturbed.count)
         buf_puts(text, "the connector's state shows nothing of A and A', where nothing went wrong");
     else
-        buf_puts(text, "the connector's state mentions nothing that was sent, neither uuid nor code: is it "
-                       "the right place to look, and does it show them?");
+        buf_puts(text,
+                 "the connector's state shows nothing that was sent, by its uuid or code: is it the right "
+                 "place to look, and is it JSON, or text with a line for each product?");
 }
 
 void reason_open(const struct transcript *t, const struct trial *trial, struct buf *text)
