@@ -347,7 +347,7 @@ int main(void)
         IN_FOLDER(test_opts_names_what_is_wrong_in_pimsim_json),
         IN_FOLDER(test_opts_config_chooses_the_file),
         IN_FOLDER(test_opts_help_needs_nothing_else_to_be_right),
-        cmocka_unit_test(test_the_line_that_repeats_a_run_holds_no_secret),
+        IN_FOLDER(test_the_line_that_repeats_a_run_holds_no_secret),
         cmocka_unit_test(test_opts_help_fits_80_columns_and_a_screen),
         cmocka_unit_test(test_opts_help_shows_letters_words_and_defaults),
     };
