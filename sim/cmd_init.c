@@ -24,7 +24,7 @@ static const char config[] =
     "\n"
     "    // Where it shows its state (docs/effects.md): duplicates, disorder and crashes are judged by it.\n"
     "    // \"state-url\": \"http://localhost:3000/state\",\n"
-    "    // \"state-cmd\": \"sqlite3 -json app.db 'select * from products'\",\n"
+    "    // \"state-cmd\": \"sqlite3 -json -cmd '.timeout 5000' app.db 'select * from products'\",\n"
     "\n"
     "    // Scenarios and fixtures of your own (./scenarios, ./fixtures) beside the built-in ones:\n"
     "    // \"data\": \".\",\n"

@@ -424,14 +424,72 @@ static void mark_histories(struct cut *cut)
 
 /* ---- the snapshot --------------------------------------------------------------------------- */
 
-static bool is_json(struct json_doc *doc, struct span text)
+static bool starts_json(struct span text)
 {
-    struct err err;
     size_t at = 0;
     while (at < text.len && strchr(" \t\r\n", text.data[at]) && text.data[at])
         at++;
-    return at < text.len && (text.data[at] == '{' || text.data[at] == '[') &&
-           json_parse(doc, "state", text, JSON_STRICT, &err);
+    return at < text.len && (text.data[at] == '{' || text.data[at] == '[');
+}
+
+static bool is_json(struct json_doc *doc, struct span text)
+{
+    struct err err;
+    return starts_json(text) && json_parse(doc, "state", text, JSON_STRICT, &err);
+}
+
+/* The string's end, behind its quote; what JSON wants escaped becomes a space. */
+static char *mend_string(char *at, const char *end)
+{
+    for (at++; at < end && *at != '"'; at++) {
+        if (*at == '\\' && at + 1 < end)
+            at++;
+        else if ((unsigned char)*at < ' ')
+            *at = ' ';
+    }
+    return at < end ? at + 1 : at;
+}
+
+/* The end of a number that JSON does not have, which becomes something else of the same length; or at. */
+static char *mend_number(char *at, const char *end)
+{
+    static const struct {
+        const char *wrong, *right;
+    } numbers[] = {{"NaN", "\"\" "}, {"-Infinity", "null     "}, {"Infinity", "null    "}};
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        size_t len = strlen(numbers[i].wrong);
+        if ((size_t)(end - at) >= len && memcmp(at, numbers[i].wrong, len) == 0)
+            return (char *)memcpy(at, numbers[i].right, len) + len;
+    }
+    return at;
+}
+
+/* What programs write for JSON that is none: control characters in strings, NaN and Infinity, commas before a
+ * bracket. All bytes stay where they are. */
+static void mend(struct buf *text)
+{
+    char *comma = NULL, *end = text->data + text->len;
+    for (char *at = text->data, *next; at < end; at = next) {
+        next = *at == '"' ? mend_string(at, end) : mend_number(at, end);
+        if (next == at) {
+            next = at + 1;
+            if (*at && strchr(" \t\r\n", *at))
+                continue;
+            if (comma && (*at == ']' || *at == '}'))
+                *comma = ' ';
+        }
+        comma = *at == ',' ? at : NULL;
+    }
+}
+
+static bool is_mended_json(struct json_doc *doc, struct span text, struct buf *mended)
+{
+    buf_clear(mended);
+    if (!starts_json(text))
+        return false;
+    buf_put_span(mended, text);
+    mend(mended);
+    return is_json(doc, buf_span(mended));
 }
 
 /* An array of the lines that mention someone: JSON as it is, text as a string. */
@@ -470,7 +528,7 @@ static bool read_page(struct cut *cut, struct span page, struct buf *lines)
     idents_find(cut->idents, page, &cut->mentions);
     if (!cut->mentions.count)
         return false;
-    if (!is_json(&cut->doc, page)) {
+    if (!is_json(&cut->doc, page) && !is_mended_json(&cut->doc, page, lines)) {
         buf_clear(lines);
         put_lines(cut, page, lines);
         cut->mentions.count = 0;

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "json.h"
 
@@ -279,18 +280,24 @@ static int64_t days_since_epoch(int64_t year, int64_t month, int64_t day)
     return year * 365 + year / 4 - year / 100 + year / 400 + in_year - 719468;
 }
 
-/* "+02:00", "+0200", "+02" or "Z"; sets the offset, or leaves at where it was when there is none. */
+/* "+02:00", "+0200", "+02" or "Z", at once or behind a space; " GMT" and " UTC", alone or before one of
+ * these. At when there is none. */
 static const char *zone(const char *at, const char *end, int64_t *offset_us)
 {
-    if (one_of(at, end, "Zz"))
-        return at + 1;
+    const char *none = at;
+    const char *from = one_of(at, end, " ");
+    if (from && end - from >= 3 && (strncasecmp(from, "GMT", 3) == 0 || strncasecmp(from, "UTC", 3) == 0))
+        from = none = from + 3;
+    from = from ? from : at;
+    if (one_of(from, end, "Zz"))
+        return from + 1;
     int64_t hours, minutes = 0;
-    const char *next = digits(one_of(at, end, "+-"), end, 2, &hours);
+    const char *next = digits(one_of(from, end, "+-"), end, 2, &hours);
     if (!next)
-        return at;
+        return none;
     const char *colon = one_of(next, end, ":");
     const char *more = digits(colon ? colon : next, end, 2, &minutes);
-    *offset_us = (*at == '-' ? -1 : 1) * (hours * 60 + (more ? minutes : 0)) * 60 * SECOND_US;
+    *offset_us = (*from == '-' ? -1 : 1) * (hours * 60 + (more ? minutes : 0)) * 60 * SECOND_US;
     return more ? more : next;
 }
 
@@ -308,29 +315,117 @@ static const char *fraction(const char *at, const char *end, int64_t *us, int64_
     return next;
 }
 
-/* ISO 8601, with "T" or a space, with or without seconds, fraction and zone. */
-static const char *iso_now(const struct idents *idents, const char *at, const char *end)
+/* How moments are spelled: Y year, m month, b its name, d day, H hour, M minute, S second; "s" is ":SS" with
+ * or without a fraction, "p" is AM or PM, and "z" a zone: these three may be missing. "-" divides dates, " "
+ * a date from a time. What stands before it, such as the day of the week, is left where it is. */
+static const char *const spellings[] = {
+    "Y-m-d H:Msz",                                /* ISO 8601, and what databases make of it */
+    "YmdHMSz",      "Ymd HMSz",    "d b Y H:Msz", /* mail and HTTP */
+    "b d Y H:Mspz",                               /* JavaScript */
+    "b d H:Msz Y",                                /* ctime, date */
+    "d-m-Y H:Msp",  "m-d-Y H:Msp",
+};
+
+struct moment {
+    int64_t year, month, day, hour, minute, second, us, unit_us, offset_us;
+    bool zoned;
+};
+
+/* Reads one digit or two. */
+static const char *number(const char *at, const char *end, int64_t *value)
 {
-    int64_t year, month, day, hour, minute, second = 0, unit_us = 60 * SECOND_US, us = 0, offset_us = 0;
-    at = digits(one_of(digits(at, end, 4, &year), end, "-/"), end, 2, &month);
-    at = digits(one_of(at, end, "-/"), end, 2, &day);
-    at = digits(one_of(at, end, "Tt "), end, 2, &hour);
-    at = digits(one_of(at, end, ":"), end, 2, &minute);
+    const char *two = digits(at, end, 2, value);
+    return two ? two : digits(at, end, 1, value);
+}
+
+static const char *month_name(const char *at, const char *end, int64_t *month)
+{
+    static const char names[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+    for (*month = 1; end - at >= 3 && *month <= 12; ++*month)
+        if (strncasecmp(at, names + 3 * (*month - 1), 3) == 0) {
+            while (at < end && isalpha((unsigned char)*at))
+                at++;
+            return at;
+        }
+    return NULL;
+}
+
+/* " PM", also with the narrow space that JavaScript puts there. */
+static const char *half_of_day(const char *at, const char *end, int64_t *hour)
+{
+    const char *half = at;
+    if (end - half >= 3 && memcmp(half, "\xe2\x80\xaf", 3) == 0)
+        half += 3;
+    else if (one_of(half, end, " "))
+        half++;
+    const char *letter = one_of(half, end, "AaPp"), *stop = one_of(letter, end, "Mm");
+    if (!stop)
+        return at;
+    *hour = *hour % 12 + (*half == 'P' || *half == 'p' ? 12 : 0);
+    return stop;
+}
+
+static const char *divider(const char *at, const char *end)
+{
+    const char *from = at;
+    while (at < end && strchr(", Tt", *at) && *at)
+        at++;
+    return at > from ? at : NULL;
+}
+
+/* Reads what one letter of a spelling stands for; NULL: it is not there. */
+static const char *read_part(char part, const char *at, const char *end, struct moment *m)
+{
+    const char *seconds, *zoned;
+    switch (part) {
+    case 'Y':
+        return digits(at, end, 4, &m->year);
+    case 'm':
+        return number(at, end, &m->month);
+    case 'b':
+        return month_name(at, end, &m->month);
+    case 'd':
+        return number(at, end, &m->day);
+    case 'H':
+        return number(at, end, &m->hour);
+    case 'M':
+        return digits(at, end, 2, &m->minute);
+    case 'S':
+        m->unit_us = SECOND_US;
+        return digits(at, end, 2, &m->second);
+    case 's':
+        seconds = digits(one_of(at, end, ":"), end, 2, &m->second);
+        m->unit_us = seconds ? SECOND_US : m->unit_us;
+        return seconds ? fraction(seconds, end, &m->us, &m->unit_us) : at;
+    case 'p':
+        return half_of_day(at, end, &m->hour);
+    case 'z':
+        zoned = zone(at, end, &m->offset_us);
+        m->zoned = zoned > at;
+        return zoned;
+    case '-':
+        return one_of(at, end, "-/.");
+    case ' ':
+        return divider(at, end);
+    default:
+        return one_of(at, end, (const char[]){part, '\0'});
+    }
+}
+
+static const char *spelled_now(const struct idents *idents, const char *spelling, const char *at,
+                               const char *end)
+{
+    struct moment m = {.unit_us = 60 * SECOND_US};
+    for (; at && *spelling; spelling++)
+        at = read_part(*spelling, at, end, &m);
     if (!at)
         return NULL;
-    const char *seconds = digits(one_of(at, end, ":"), end, 2, &second);
-    if (seconds) {
-        unit_us = SECOND_US;
-        at = fraction(seconds, end, &us, &unit_us);
-    }
-    const char *zoned = zone(at, end, &offset_us);
-    int64_t day_s = days_since_epoch(year, month, day) * 86400;
-    us += (day_s + hour * 3600 + minute * 60 + second) * SECOND_US - offset_us;
-    if (zoned > at)
-        return is_now(idents, us, unit_us) ? zoned : NULL;
+    int64_t day_s = days_since_epoch(m.year, m.month, m.day) * 86400;
+    int64_t us = m.us + (day_s + m.hour * 3600 + m.minute * 60 + m.second) * SECOND_US - m.offset_us;
     /* Without a zone it may be the local time of anywhere. */
-    for (int quarters = -ZONES; quarters <= ZONES; quarters++)
-        if (is_now(idents, us + quarters * QUARTER_US, unit_us))
+    int quarters = m.zoned ? 0 : ZONES;
+    for (int quarter = -quarters; quarter <= quarters; quarter++)
+        if (is_now(idents, us + quarter * QUARTER_US, m.unit_us))
             return at;
     return NULL;
 }
@@ -358,18 +453,22 @@ static const char *unix_now(const struct idents *idents, const char *at, const c
     return NULL;
 }
 
+static bool ends_word(const char *stop, const char *end)
+{
+    return stop && (stop == end || !isalnum((unsigned char)*stop));
+}
+
 /* The end of the moment that starts at text[at]; at when there is none in the window. */
 static size_t skip_now(const struct idents *idents, struct span text, size_t at)
 {
-    const char *from = text.data + at, *end = text.data + text.len;
-    if (!isdigit((unsigned char)*from) || (at && (isalnum((unsigned char)from[-1]) || from[-1] == '.')))
+    const char *from = text.data + at, *end = text.data + text.len, *stop = NULL;
+    if (!isalnum((unsigned char)*from) || (at && (isalnum((unsigned char)from[-1]) || from[-1] == '.')))
         return at;
-    const char *stop = iso_now(idents, from, end);
-    if (!stop)
+    for (size_t i = 0; i < COUNT_OF(spellings) && !ends_word(stop, end); i++)
+        stop = spelled_now(idents, spellings[i], from, end);
+    if (!ends_word(stop, end))
         stop = unix_now(idents, from, end);
-    if (!stop || (stop < end && isalnum((unsigned char)*stop)))
-        return at;
-    return (size_t)(stop - text.data);
+    return ends_word(stop, end) ? (size_t)(stop - text.data) : at;
 }
 
 /* ---- renaming ------------------------------------------------------------------------------- */

@@ -19,7 +19,8 @@ void idents_add_entity(struct idents *idents, enum universe universe, const char
 /* An event's id: masked, never compared; marks a row as history when there is one for each event. */
 void idents_add_event(struct idents *idents, enum universe universe, const char *id);
 /* Moments from … to (Unix, µs) are "now" to the connector: its own timestamps, which are masked in any
- * usual spelling (ISO 8601 with or without zone, Unix seconds, milliseconds, microseconds). */
+ * usual spelling (ISO 8601, Unix seconds to nanoseconds, as mail and JavaScript have it). A time of day alone
+ * is none. */
 void idents_set_window(struct idents *idents, int64_t from_us, int64_t to_us);
 
 /* ---- finding and renaming ------------------------------------------------------------------- */

@@ -460,11 +460,11 @@ static void withdraw(struct owned *owned, struct finding *findings)
         const struct finding *cause = &findings[presuppositions[i].presupposed];
         bool differs = f->verdict == VERDICT_FAIL && f->evidence[0].difference.about;
         struct buf text;
-        if (!differs || cause->verdict != VERDICT_FAIL)
+        if (!differs || (cause->verdict != VERDICT_FAIL && cause->verdict != VERDICT_INCONCLUSIVE))
             continue;
         buf_init(&text, REASON_BYTES_MAX);
-        buf_printf(&text, "%s fails, which this rule builds on: what differs here may well come from that",
-                   cause->rule->id);
+        buf_printf(&text, "%s %s, which this rule builds on: what differs here may well come from that",
+                   cause->rule->id, cause->verdict == VERDICT_FAIL ? "fails" : "could not be judged");
         *f = (struct finding){.rule = f->rule,
                               .verdict = VERDICT_INCONCLUSIVE,
                               .scenario = f->scenario,

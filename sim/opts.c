@@ -454,14 +454,38 @@ static bool repeats(const struct row *row)
     return true;
 }
 
-static void put_text_option(const struct row *row, const char *value, struct buf *out)
+/* A text without the secrets in it: a command may hold one, as in SECRET=… or "…". One that stands alone may
+ * be a word like any other: npm test. */
+static void put_without(struct buf *out, const char *text, const char *const *secrets, size_t count)
 {
+    for (char before = ' '; *text;) {
+        size_t hidden = 0;
+        for (size_t i = 0; i < count && strchr("=:'\"", before); i++) {
+            size_t len = secrets[i] ? strlen(secrets[i]) : 0;
+            if (len > hidden && strncmp(text, secrets[i], len) == 0)
+                hidden = len;
+        }
+        if (hidden)
+            buf_puts(out, "…");
+        else
+            buf_putc(out, *text);
+        before = *text;
+        text += hidden ? hidden : 1;
+    }
+}
+
+static void put_text_option(const struct row *row, const char *value, const struct options *options,
+                            struct buf *out)
+{
+    const char *const secrets[] = {options->secret, options->secret_secondary};
     if (!value || (row->preset && strcmp(value, row->preset) == 0))
         return;
     struct buf shown;
     buf_init(&shown, TEXT_MAX);
     if (row == &rows[ROW_url] || row == &rows[ROW_state_url])
         opts_put_url(&shown, value);
+    else if (row->type == TYPE_TEXT || row->type == TYPE_LIST)
+        put_without(&shown, value, secrets, COUNT_OF(secrets));
     else
         buf_puts(&shown, value);
     buf_printf(out, " --%s ", row->name);
@@ -476,7 +500,7 @@ static void put_option(const struct row *row, const struct options *options, str
     switch (row->type) {
     case TYPE_TEXT:
     case TYPE_WORD:
-        put_text_option(row, *(const char *const *)field, out);
+        put_text_option(row, *(const char *const *)field, options, out);
         break;
     case TYPE_FLAG:
         if (*(const bool *)field)
@@ -485,19 +509,19 @@ static void put_option(const struct row *row, const struct options *options, str
     case TYPE_U64:
         if (*(const uint64_t *)field) {
             snprintf(text, sizeof text, "%" PRIu64, *(const uint64_t *)field);
-            put_text_option(row, text, out);
+            put_text_option(row, text, options, out);
         }
         break;
     case TYPE_DURATION:
         if (*(const uint64_t *)field && *(const uint64_t *)field % 1000 == 0) {
             uint64_t ms = *(const uint64_t *)field / 1000;
             snprintf(text, sizeof text, "%" PRIu64 "%s", ms % 1000 ? ms : ms / 1000, ms % 1000 ? "ms" : "s");
-            put_text_option(row, text, out);
+            put_text_option(row, text, options, out);
         }
         break;
     case TYPE_LIST:
         for (size_t i = 0; i < ((const struct text_list *)field)->count; i++)
-            put_text_option(row, ((const struct text_list *)field)->items[i], out);
+            put_text_option(row, ((const struct text_list *)field)->items[i], options, out);
         break;
     }
 }

@@ -474,8 +474,9 @@ static void put_blind(const struct played *p, struct buf *text)
     else if (p->disturbed.count)
         buf_puts(text, "the connector's state shows nothing of A and A', where nothing went wrong");
     else
-        buf_puts(text, "the connector's state mentions nothing that was sent, neither uuid nor code: is it "
-                       "the right place to look, and does it show them?");
+        buf_puts(text,
+                 "the connector's state shows nothing that was sent, by its uuid or code: is it the right "
+                 "place to look, and is it JSON, or text with a line for each product?");
 }
 
 void reason_open(const struct transcript *t, const struct trial *trial, struct buf *text)
@@ -488,6 +489,11 @@ void reason_open(const struct transcript *t, const struct trial *trial, struct b
         break;
     case TRIAL_GIVEN_UP:
         buf_puts(text, "the connector fell silent, and the scenario was not played to its end");
+        break;
+    case TRIAL_RESTLESS:
+        buf_puts(text,
+                 "what no fault struck differs as well: your connector loses or mixes up events by itself, "
+                 "and nothing can be said about the fault");
         break;
     case TRIAL_UNLOOKED:
         if (!p->look_trouble)

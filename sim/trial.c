@@ -53,6 +53,7 @@ static void survey(const struct transcript *t, struct trial *trial, const struct
     if (a->universe != UNIVERSE_B)
         return;
     s->in_b = true;
+    trial->killed |= variant_get(a->variant)->fault == FAULT_RESTART;
     if (refusable(a) && (!s->refusable || (attempt_acknowledged(a) && !attempt_acknowledged(s->refusable))))
         s->refusable = a;
     if (struck(played_of(t, trial), a))
@@ -111,6 +112,26 @@ static int by_subject(const void *left, const void *right)
     return x->effect < y->effect ? -1 : x->effect > y->effect;
 }
 
+static bool provoked(const struct trial *trial, const struct subject *s)
+{
+    return trial->killed || s->struck || s->refusable;
+}
+
+/* What no fault struck differs too, and not much more seldom: it is how the connector is, and says nothing
+ * about the fault. */
+static bool is_restless(const struct trial *trial)
+{
+    size_t count[2] = {0}, differ[2] = {0};
+    for (size_t i = 0; i + 1 < trial->subject_count; i++) {
+        const struct subject *s = &trial->subjects[i];
+        if (s->open || !(s->in_b || s->differs))
+            continue;
+        count[provoked(trial, s)]++;
+        differ[provoked(trial, s)] += s->differs;
+    }
+    return differ[false] && differ[true] * count[false] <= 2 * differ[false] * count[true];
+}
+
 /* B has what A has not: a value, or a record more. */
 static bool is_surplus(const struct effect *e)
 {
@@ -127,9 +148,12 @@ static void charge_all(const struct transcript *t, struct trial *trial)
         bool kept = played_of(t, trial)->effects == RULE_DURABLE_ACK && is_surplus(x.effect);
         if (kept || !charge(t, trial, &x))
             continue;
-        trial->exhibits[trial->exhibit_count++] = x;
         trial->subjects[x.subject].differs = true;
+        if (provoked(trial, &trial->subjects[x.subject]))
+            trial->exhibits[trial->exhibit_count++] = x;
     }
+    if (is_restless(trial))
+        trial->end = TRIAL_RESTLESS;
     qsort(trial->exhibits, trial->exhibit_count, sizeof *trial->exhibits, by_subject);
 }
 
@@ -196,6 +220,7 @@ static struct charge charge_of(const struct transcript *t, const struct trial *t
 {
     struct charge c = {0};
     bool any_struck = false, own = played_of(t, trial)->effects == rule;
+    uint64_t refusable = 0;
     if (own && trial->end == TRIAL_NOT_BACK)
         return (struct charge){.judged = 1, .failed = 1};
     for (size_t i = 0; i < trial->subject_count && trial->end == TRIAL_COMPARED; i++) {
@@ -203,9 +228,13 @@ static struct charge charge_of(const struct transcript *t, const struct trial *t
         if (s->open || !(s->in_b || s->differs) || rule_of(t, trial, s) != rule)
             continue;
         c.judged++;
-        c.failed += s->differs;
+        c.failed += s->differs && provoked(trial, s);
+        refusable += s->refusable != NULL;
         any_struck |= s->struck != NULL;
     }
+    /* A signature that is taken is taken always, and there are at most four sorts to a rule. */
+    if (refusable == c.judged && c.failed * 4 < c.judged)
+        return (struct charge){0};
     return c.failed || (own && any_struck) ? c : (struct charge){0};
 }
 
@@ -250,7 +279,7 @@ static size_t show_more(const struct trials *trials, const struct transcript *t,
         const struct trial *trial = &trials->items[i];
         for (size_t k = 0; k < trial->exhibit_count && count < EVIDENCE_MAX; k++) {
             const struct exhibit *x = &trial->exhibits[k];
-            if (rule_of(t, trial, &trial->subjects[x->subject]) == rule &&
+            if (trial->end == TRIAL_COMPARED && rule_of(t, trial, &trial->subjects[x->subject]) == rule &&
                 !is_shown(shown, count, x, new_sort))
                 shown[count++] = *x;
         }

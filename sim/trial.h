@@ -25,6 +25,7 @@ enum trial_end {
     TRIAL_GIVEN_UP, /* the connector fell silent */
     TRIAL_UNLOOKED, /* nobody looked at the state, or in vain, or it never settled */
     TRIAL_BLIND,    /* A and A' have nothing in common to compare B with */
+    TRIAL_RESTLESS, /* entities that no fault struck differ as well */
 };
 
 /* An effect that counts. */
@@ -42,6 +43,7 @@ struct trial {
     struct subject *subjects; /* by entity, and one more for whoever no delivery is about */
     size_t subject_count;
     const struct attempt *open; /* the first of any subject */
+    bool killed;                /* the connector was: everything in B is struck */
     struct exhibit *exhibits;   /* as the entities came */
     size_t exhibit_count;
     bool concerns[RULE_COUNT];

@@ -279,6 +279,27 @@ static void test_opts_help_needs_nothing_else_to_be_right(void **state)
     opts_reset(&o);
 }
 
+static void assert_repeats(char *exec, const char *shown)
+{
+    struct options o = parse(CMD_RUN, ARGS("--secret", "test", "--exec", exec));
+    struct buf line;
+    char expected[200];
+    buf_init(&line, 1 << 16);
+    opts_command_line(&o, CMD_RUN, 7, &line);
+    snprintf(expected, sizeof expected, "pimsim run --exec %s --seed 7", shown);
+    assert_string_equal(buf_text(&line), expected);
+    buf_reset(&line);
+    opts_reset(&o);
+}
+
+static void test_the_line_that_repeats_a_run_holds_no_secret(void **state)
+{
+    (void)state;
+    assert_repeats((char[]){"SECRET=test npm test"}, "'SECRET=… npm test'");
+    assert_repeats((char[]){"run --secret \"test\""}, "'run --secret \"…\"'");
+    assert_repeats((char[]){"npm test"}, "'npm test'"); /* a word like any other */
+}
+
 static void test_opts_help_fits_80_columns_and_a_screen(void **state)
 {
     (void)state;
@@ -326,6 +347,7 @@ int main(void)
         IN_FOLDER(test_opts_names_what_is_wrong_in_pimsim_json),
         IN_FOLDER(test_opts_config_chooses_the_file),
         IN_FOLDER(test_opts_help_needs_nothing_else_to_be_right),
+        IN_FOLDER(test_the_line_that_repeats_a_run_holds_no_secret),
         cmocka_unit_test(test_opts_help_fits_80_columns_and_a_screen),
         cmocka_unit_test(test_opts_help_shows_letters_words_and_defaults),
     };

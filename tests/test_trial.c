@@ -494,7 +494,7 @@ static void test_a_state_without_the_products_says_nothing(void **unused)
     begin_with_copies(&b);
     snapshot(&b, "");
     settled(&b);
-    expect_open(&b, "mentions nothing that was sent");
+    expect_open(&b, "shows nothing that was sent");
 }
 
 static void test_a_state_of_b_alone_says_nothing(void **unused)

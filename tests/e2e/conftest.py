@@ -11,11 +11,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("PIMSIM", str(ROOT / "build" / "pimsim"))
 
 
-@pytest.fixture
-def pimsim(tmp_path):
-    """pimsim("run", "core", env={"PIMSIM_SECRET": "s"}) runs it to its end, in tmp_path."""
-
-    def run(*args, env=None, cwd=tmp_path, timeout=60, **more):
+def program_in(folder):
+    def run(*args, env=None, cwd=folder, timeout=60, **more):
         clean = {k: v for k, v in os.environ.items() if not k.startswith("PIMSIM")}
         more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **more}
         return subprocess.run([PROGRAM, *map(str, args)], cwd=cwd, timeout=timeout, env={**clean, **(env or {})}, **more)
@@ -23,21 +20,21 @@ def pimsim(tmp_path):
     return run
 
 
-@pytest.fixture
-def play(pimsim, tmp_path):
-    """play(url, "core/first-contact") delivers, and has the journal judged offline: it must say the same."""
+def player_in(folder):
+    pimsim = program_in(folder)
 
     def run(url, *args, secret="s3cret", command="run", **more):
-        record, report = tmp_path / "run.ndjson", tmp_path / "run.json"
+        record, report = folder / "run.ndjson", folder / "run.json"
         target = ["--url", url, "--secret", secret] if command == "run" else []
         for path in (record, report):
             path.unlink(missing_ok=True)
         done = pimsim(command, *target, "--journal", record, "--report-json", report, *args, **more)
-        report = json.loads(report.read_text()) if report.exists() else None
+        report = report.read_text() if report.exists() else None
         assert "Sanitizer" not in done.stderr, done.stderr
         if report:
             again = pimsim("judge", record, "--report-json", "-")
-            assert json.loads(again.stdout) == report
+            assert again.stdout == report
+            report = json.loads(report)
             assert again.returncode == (done.returncode if done.returncode != 130 else again.returncode)
         records = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
         return types.SimpleNamespace(
@@ -51,6 +48,18 @@ def play(pimsim, tmp_path):
                   for f in report["findings"]} if report else None)
 
     return run
+
+
+@pytest.fixture
+def pimsim(tmp_path):
+    """pimsim("run", "core", env={"PIMSIM_SECRET": "s"}) runs it to its end, in tmp_path."""
+    return program_in(tmp_path)
+
+
+@pytest.fixture
+def play(tmp_path):
+    """play(url, "core/first-contact") delivers, and has the journal judged offline: it must say the same."""
+    return player_in(tmp_path)
 
 
 @pytest.fixture
