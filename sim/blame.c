@@ -31,7 +31,6 @@ struct survey {
     bool signature_taken;           /* some plain delivery was acknowledged … */
     bool bytes_refused;             /* … and one that only spells its JSON otherwise was refused */
     bool moods[STATUS_COUNT];       /* the statuses that plain deliveries were wrongly answered with */
-    bool *overloaded;               /* by scenario: it fails when much is sent, and only then */
 };
 
 /* ---- one attempt -------------------------------------------------------------------------- */
@@ -318,7 +317,7 @@ static enum rule_id blame_pace(const struct survey *s, const struct attempt *a)
 {
     if (s->t->played[a->scenario].load && controlled(s, a))
         return RULE_ACK_LOAD;
-    return s->overloaded[a->scenario] && is_of_load(a) ? RULE_FLOW_BACKPRESSURE : RULE_ACK_DEADLINE;
+    return s->t->played[a->scenario].fails_from && is_of_load(a) ? RULE_FLOW_BACKPRESSURE : RULE_ACK_DEADLINE;
 }
 
 static enum rule_id blame_plain(const struct survey *s, const struct attempt *a)
@@ -353,9 +352,9 @@ static bool fails_perhaps_of_load(const struct survey *s, const struct attempt *
            is_of_load(a);
 }
 
-/* Did a scenario's failures come above some load alone? Then those below it were taken, more of them than
- * chance explains. */
-static bool fails_of_load(const struct survey *s, const uint32_t *loads, uint32_t scenario)
+/* The load from which on a scenario's deliveries failed, if it is the load that explains it: then those below
+ * were taken, and more of them than chance allows for. */
+static uint32_t find_limit(const struct survey *s, const uint32_t *loads, uint32_t scenario)
 {
     const struct transcript *t = s->t;
     uint32_t limit = UINT32_MAX;
@@ -364,7 +363,7 @@ static bool fails_of_load(const struct survey *s, const uint32_t *loads, uint32_
         if (t->attempts[i].scenario == scenario && loads[i] < limit &&
             fails_perhaps_of_load(s, &t->attempts[i]))
             limit = loads[i];
-    for (size_t i = 0; i < t->attempt_count; i++) {
+    for (size_t i = 0; i < t->attempt_count && limit != UINT32_MAX; i++) {
         const struct attempt *a = &t->attempts[i];
         if (a->scenario != scenario || !attempt_plain(a))
             continue;
@@ -372,20 +371,19 @@ static bool fails_of_load(const struct survey *s, const uint32_t *loads, uint32_
         above += loads[i] >= limit;
         below += loads[i] < limit && attempt_acknowledged(a);
     }
-    double chance = failed ? 1 : 0, taken = failed ? 1 - (double)failed / (double)above : 0;
+    double chance = 1;
     for (uint64_t i = 0; i < below && chance >= CHANCE_MIN; i++)
-        chance *= taken;
-    return failed && below >= CONTROLS_MIN && chance < CHANCE_MIN;
+        chance *= 1 - (double)failed / (double)above;
+    return below >= CONTROLS_MIN && chance < CHANCE_MIN ? limit : 0;
 }
 
-static void survey_loads(struct survey *s)
+static void survey_loads(const struct survey *s, struct transcript *t)
 {
-    const struct transcript *t = s->t;
     uint32_t *loads = mem_alloc((t->attempt_count + 1) * sizeof *loads);
     measure_loads(t, loads);
     for (size_t i = 0; i < t->played_count; i++)
-        s->overloaded[i] =
-            t->platform == PLATFORM_AEP && t->played[i].forecast && fails_of_load(s, loads, (uint32_t)i);
+        if (t->platform == PLATFORM_AEP && t->played[i].forecast)
+            t->played[i].fails_from = find_limit(s, loads, (uint32_t)i);
     free(loads);
 }
 
@@ -499,9 +497,7 @@ static void excuse_absence(struct transcript *t)
 
 void blame_assign(struct transcript *t)
 {
-    struct survey s = {.t = t,
-                       .groups = mem_alloc((t->played_count + 1) * sizeof *s.groups),
-                       .overloaded = mem_alloc((t->played_count + 1) * sizeof *s.overloaded)};
+    struct survey s = {.t = t, .groups = mem_alloc((t->played_count + 1) * sizeof *s.groups)};
     unsigned tried;
     settle_copies(t);
     s.mistaken = blame_mistake(t, &tried);
@@ -509,11 +505,10 @@ void blame_assign(struct transcript *t)
         survey_attempt(&s, &t->attempts[i]);
     for (size_t i = 0; i < t->attempt_count; i++)
         t->attempts[i].excuse = (uint8_t)excuse_of(&s, &t->attempts[i]);
-    survey_loads(&s);
+    survey_loads(&s, t);
     for (size_t i = 0; i < t->attempt_count; i++)
         t->attempts[i].blame = (uint8_t)blame_of(&s, &t->attempts[i]);
     excuse_neighbours(t);
     excuse_absence(t);
     free(s.groups);
-    free(s.overloaded);
 }

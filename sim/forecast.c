@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define PPM_PERCENT 10000
+#define PPM_PERCENT  10000
+#define PAUSE_US_MIN (UINT64_C(60) * 1000000)
 
 static const struct {
     const char *name, *sentence;
@@ -70,12 +71,15 @@ static void on_lost(struct forecast *f, const struct json_doc *record)
     f->lost += count_of(record, "events");
 }
 
+/* While the quota is used up, room comes request by request: what counts is when none came for long. */
 static void on_paused(struct forecast *f, const struct json_doc *record)
 {
     uint64_t at_us = count_of(record, "at_us"), until_us = count_of(record, "until_us");
+    if (until_us < at_us + PAUSE_US_MIN)
+        return;
     if (!f->pauses++)
         f->first_pause_us = at_us;
-    f->paused_us += until_us > at_us ? until_us - at_us : 0;
+    f->paused_us += until_us - at_us;
 }
 
 /* When there are too many points, every second one goes, and from then on they stand twice as far apart. */

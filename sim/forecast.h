@@ -36,7 +36,7 @@ struct forecast {
     size_t point_count;
     uint64_t point_gap_us;
 
-    uint64_t pauses, paused_us, first_pause_us; /* the quota was used up; how long in all, since when first */
+    uint64_t pauses, paused_us, first_pause_us; /* for its quota, of a minute or more each */
 
     uint64_t suspensions;
     enum cause cause; /* of the first, CAUSE_NONE: never */

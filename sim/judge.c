@@ -360,7 +360,7 @@ static const char *unseen_in_hours(const struct transcript *t, enum rule_id rule
             return rule == RULE_FLOW_BACKPRESSURE
                        ? "it was never over its capacity"
                        : "what kept the requests from the connector was the scenario itself";
-    return "no scenario of this run lasts for hours: pimsim run hours";
+    return "no scenario of this run is about it; pimsim run hours has some";
 }
 
 static const char *why_unseen(const struct transcript *t, enum rule_id rule)

@@ -144,7 +144,7 @@ static const struct {
     [RULE_FORM_MALFORMED] = {"malformed bodies", NULL},
     [RULE_FORM_LARGE] = {"bodies of 1 MiB", NULL},
     [RULE_FLOW_SUSPENSION] = {"valid deliveries", NULL},
-    [RULE_FLOW_BACKPRESSURE] = {"deliveries at its capacity", "answered with an error, or not at all"},
+    [RULE_FLOW_BACKPRESSURE] = {"deliveries", NULL},
 };
 
 static const char *what_happened(enum rule_id rule, const struct attempt *a)
@@ -183,8 +183,12 @@ static void put_counts(const struct transcript *t, enum rule_id rule, const stru
                        struct buf *text)
 {
     unsigned long long failed = tally->failed, judged = tally->judged;
-    buf_printf(text, "%llu of %llu %s %s %s", failed, judged, sentences[rule].subject,
-               failed == 1 ? "was" : "were", what_happened(rule, tally->first_failed));
+    if (rule == RULE_FLOW_BACKPRESSURE)
+        buf_printf(text, "%llu deliver%s failed, at %u requests a second and more, and none below", failed,
+                   failed == 1 ? "y" : "ies", t->played[tally->first_failed->scenario].fails_from);
+    else
+        buf_printf(text, "%llu of %llu %s %s %s", failed, judged, sentences[rule].subject,
+                   failed == 1 ? "was" : "were", what_happened(rule, tally->first_failed));
     put_first(t, tally, text);
     if (tally->failed > 1 && tally->same_event && tally->other_event)
         buf_printf(text, "; all of them were %s", t->names[tally->first_failed->event_name]);

@@ -163,13 +163,13 @@ static void put_suspensions(struct buf *out, const struct forecast *f)
     buf_putc(out, '\n');
 }
 
-/* "throughput up to 37 requests a second, at 00:18:00; 12 at the end; 90 answered 429" */
+/* "allowed up to 37 requests a second by 00:18:00, 12 at the end; 90 answered 429" */
 static void put_throughput(struct buf *out, const struct forecast *f)
 {
     if (f->rate_max) {
-        buf_puts(out, "throughput up to ");
+        buf_puts(out, "allowed up to ");
         put_count(out, f->rate_max, "request");
-        buf_puts(out, " a second, reached at ");
+        buf_puts(out, " a second by ");
         forecast_put_moment(f->rate_max_us, out);
         if (f->rate < f->rate_max)
             buf_printf(out, ", %llu at the end", (unsigned long long)f->rate);

@@ -65,6 +65,7 @@ struct played {
     bool given_up;   /* the connector fell silent */
     uint8_t effects; /* enum rule_id: what is wrong in the state speaks against it; RULE_NONE: nobody looks */
     char *skipped;   /* why it was not played; NULL: it was */
+    uint32_t fails_from; /* see blame.h: requests a second from which on it failed; 0: not for the load */
     struct forecast *forecast; /* the platform's laws over hours were in force; NULL: they were not */
     /* with effects: */
     struct interns entities; /* the neutral names of whom its events are about */
