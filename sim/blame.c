@@ -10,8 +10,9 @@
 
 /* A variant that met silence is at fault for it when chance explains that less often than this. */
 #define CHANCE_MIN 0.01
-/* How much is sent is what left within so long. */
-#define LOAD_WINDOW_US 1000000
+/* How much is sent is what left within so long: one stall of ours makes no lull. */
+#define LOAD_WINDOW_S  10
+#define LOAD_WINDOW_US (LOAD_WINDOW_S * UINT64_C(1000000))
 #define CONTROLS_MIN   10 /* fewer that were taken at a lower load say nothing */
 
 /* How the attempts of one variant in one scenario went; of all plain ones together in [VARIANT_NONE]. */
@@ -333,7 +334,7 @@ static enum rule_id blame_plain(const struct survey *s, const struct attempt *a)
 
 /* ---- over capacity -------------------------------------------------------------------------- */
 
-/* How many requests of its scenario left within the second before an attempt, by the platform's clock. */
+/* How many requests of its scenario left within the window before an attempt, by the platform's clock. */
 static void measure_loads(const struct transcript *t, uint32_t *loads)
 {
     size_t oldest = 0;
@@ -374,7 +375,7 @@ static uint32_t find_limit(const struct survey *s, const uint32_t *loads, uint32
     double chance = 1;
     for (uint64_t i = 0; i < below && chance >= CHANCE_MIN; i++)
         chance *= 1 - (double)failed / (double)above;
-    return below >= CONTROLS_MIN && chance < CHANCE_MIN ? limit : 0;
+    return below >= CONTROLS_MIN && chance < CHANCE_MIN ? (limit + LOAD_WINDOW_S - 1) / LOAD_WINDOW_S : 0;
 }
 
 static void survey_loads(const struct survey *s, struct transcript *t)
