@@ -974,14 +974,14 @@ static void junit_forecasts(struct page *page, const struct judgement *j)
     for (size_t i = 0; i < j->forecast_count; i++) {
         buf_clear(&text);
         put_forecast(&text, j->forecasts[i]);
-        char *line = mem_text_n(buf_text(&text), text.len ? text.len - 1 : 0);
-        for (char *feed; (feed = strchr(line, '\n'));)
-            *feed = ';';
+        char *lines = mem_text(buf_text(&text));
+        for (char *feed; (feed = strchr(lines, '\n'));)
+            *feed = feed[1] ? ';' : '\0';
         buf_puts(page->out, "      <property");
         put_attribute(page, "name", "forecast", j->forecasts[i]->scenario);
-        put_attribute(page, "value", "", line);
+        put_attribute(page, "value", "", lines);
         buf_puts(page->out, "/>\n");
-        free(line);
+        free(lines);
     }
     buf_puts(page->out, "    </properties>\n");
     buf_reset(&text);

@@ -226,7 +226,7 @@ static bool read_send(struct reading *r, const struct json_doc *record, struct e
     const struct played *p = &t->played[a->scenario];
     if (p->effects != RULE_NONE)
         read_abouts(r, record, a);
-    if (p->forecast && a->kind != KIND_DIAGNOSIS)
+    if (p->forecast && a->kind == KIND_EVENTS)
         forecast_count_request(p->forecast, a->at_us, a->virtual_us);
     return true;
 }
