@@ -28,8 +28,9 @@ struct play {
     struct data *data;
     struct suite suite;
     struct journal *journal;
-    struct process *process; /* the connector, when it is our child; or NULL */
-    struct observe *observe; /* or NULL */
+    struct process *process;     /* the connector, when it is our child; or NULL */
+    struct observe *observe;     /* or NULL */
+    struct event_log *event_log; /* or NULL */
     struct run_options run;
     struct run_restart restart;                    /* what run points to … */
     struct buf url, shown_url, state_url, command; /* … like these */
@@ -73,6 +74,8 @@ static bool make_run_options(const struct options *options, struct span secret, 
     if (!cmd_settings(options, platform, &run->settings, err) ||
         !read_speed(options->speed, &run->speed, err))
         return false;
+    if (options->event_log && platform != PLATFORM_EVENTS_API)
+        return err_set(err, "--event-log: only the Events API has this log (--platform events-api)");
     struct flow flow;
     flow_unset(&flow);
     for (size_t i = 0; i < options->flow.count; i++)
@@ -86,6 +89,7 @@ static bool make_run_options(const struct options *options, struct span secret, 
         .insecure = options->insecure,
         .cacert = options->cacert,
         .allow_remote = options->allow_remote,
+        .head = options->event_log,
     };
     return true;
 }
@@ -300,6 +304,16 @@ static bool look_at_demo(struct play *play, struct err *err)
     return open_observe(play, &url, 1, DEMO_SETTLE_US, err);
 }
 
+static bool open_event_log(struct play *play, struct err *err)
+{
+    const char *path = play->options->event_log;
+    if (!path)
+        return true;
+    bool ok = event_log_open(&play->event_log, path, err);
+    play->run.event_log = play->event_log;
+    return ok;
+}
+
 /* ---- what comes first ----------------------------------------------------------------------- */
 
 static bool is_given_sight(const struct options *o)
@@ -377,7 +391,8 @@ static bool prepare(struct play *play, const struct options *options, enum comma
            loop_new(&play->loop, err) &&
            (!is_given_sight(options) ||
             open_observe(play, options->state_url.items, options->state_url.count, 0, err)) &&
-           journal_open(&play->journal, options->journal, err) && loop_catch_signals(play->loop, err);
+           open_event_log(play, err) && journal_open(&play->journal, options->journal, err) &&
+           loop_catch_signals(play->loop, err);
 }
 
 /* ---- playing ------------------------------------------------------------------------------ */
@@ -411,6 +426,10 @@ static bool finish(struct play *play, bool ok, struct err *err)
     remove_folder(play);
     observe_close(play->observe);
     if (!journal_close(play->journal, &close_err) && ok) {
+        *err = close_err;
+        ok = false;
+    }
+    if (!event_log_close(play->event_log, &close_err) && ok) {
         *err = close_err;
         ok = false;
     }

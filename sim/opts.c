@@ -444,10 +444,10 @@ void opts_put_url(struct buf *out, const char *url)
  * to where its results go. */
 static bool repeats(const struct row *row)
 {
-    static const int silent[] = {ROW_header,     ROW_state_header, ROW_secret,      ROW_secret_secondary,
-                                 ROW_seed,       ROW_journal,      ROW_report_json, ROW_report_junit,
-                                 ROW_report_tap, ROW_color,        ROW_format,      ROW_quiet,
-                                 ROW_verbose,    ROW_help};
+    static const int silent[] = {ROW_header,       ROW_state_header, ROW_secret,  ROW_secret_secondary,
+                                 ROW_event_log,    ROW_seed,         ROW_journal, ROW_report_json,
+                                 ROW_report_junit, ROW_report_tap,   ROW_color,   ROW_format,
+                                 ROW_quiet,        ROW_verbose,      ROW_help};
     for (size_t i = 0; i < COUNT_OF(silent); i++)
         if (row == &rows[silent[i]])
             return false;

@@ -267,6 +267,7 @@ static void on_notice(void *arg, const struct notice *notice)
     if (notice->kind == NOTICE_RATE && notice->rate > run->rate_max)
         run->rate_max = notice->rate;
     record_notice(&run->recorder, run->plan, notice);
+    event_log_notice(run->options->event_log, notice);
 }
 
 /* Put the platform's laws in force: its own, what the scenario sets, and what the user sets above all. */
@@ -329,6 +330,12 @@ static struct record_send sent_of(const struct flight *f, const char *mistake)
                                 .mistake = mistake};
 }
 
+static void note_in_log(struct run *run, const struct flight *f, const struct answer *answer)
+{
+    event_log_answered(run->options->event_log, &f->delivery, &f->message, answer,
+                       vclock_now_us(&run->clock));
+}
+
 /* ---- restarts ----------------------------------------------------------------------------- */
 
 static void halt(struct run *run, enum halt halt)
@@ -384,6 +391,8 @@ static void on_answer(void *arg, const struct answer *answer)
     bool diagnosis = f->diagnosis, restart = restarts(&f->delivery);
     struct record_send sent = sent_of(f, NULL);
     record_answer(&run->recorder, &sent, answer);
+    if (!diagnosis)
+        note_in_log(run, f, answer);
     if (run->plan->scenario->flow && !diagnosis)
         platform_answered(run->platform, &f->delivery, answer->outcome, answer->status,
                           vclock_now_us(&run->clock));
@@ -426,6 +435,7 @@ static void keep_back(struct run *run, struct flight *f)
     struct record_send sent = sent_of(f, NULL);
     record_send(&run->recorder, &sent);
     record_answer(&run->recorder, &sent, &answer);
+    note_in_log(run, f, &answer);
     run->answers++;
     flight_give(run, f);
     platform_answered(run->platform, &delivery, proxy ? OUTCOME_ANSWERED : OUTCOME_REFUSED, answer.status,
@@ -664,6 +674,11 @@ static bool play(struct run *run, const struct scenario *scenario, struct err *e
     for (int i = 0; i < REFUSED_COUNT; i++)
         run->refused[i].seen = false;
     record_scenario(&run->recorder, scenario, NULL);
+    event_log_begin(o->event_log, &(struct event_log_scene){.plan = run->plan,
+                                                            .settings = &o->settings,
+                                                            .url = o->url,
+                                                            .deadline_us = o->deliver.deadline_us,
+                                                            .wall_start_us = run->wall_start_us});
     vclock_init(&run->clock, o->speed);
     bool ok = (!scenario->flow || regulate(run, err)) && play_stream(run, err);
     loop_timer_stop(run->loop, &run->timer);

@@ -7,6 +7,7 @@
 #include "base.h"
 #include "data.h"
 #include "deliver.h"
+#include "event_log.h"
 #include "journal.h"
 #include "loop.h"
 #include "observe.h"
@@ -31,6 +32,7 @@ struct run_options {
     unsigned speed;                    /* SPEED_MAX, or N times real time */
     const char *command;               /* the line that reproduces the run, for the journal */
     struct observe *observe;           /* NULL: scenarios with effects are skipped */
+    struct event_log *event_log;       /* or NULL */
     const struct run_restart *restart; /* NULL: scenarios with a restart are skipped */
     enum run_progress { PROGRESS_NONE, PROGRESS_LINES, PROGRESS_BAR } progress; /* on stderr */
 };
