@@ -401,6 +401,8 @@ static void excuse_absence(struct transcript *t)
     for (size_t i = 0; i < t->attempt_count; i++) {
         struct attempt *a = &t->attempts[i];
         bool refused = a->ended && a->outcome == OUTCOME_REFUSED;
+        if (a->kind == KIND_NOTIFICATION)
+            continue;
         if (attempt_answered(a) && a->at_us >= since_us)
             gone = false;
         else if (refused && gone && (must || !attempt_plain(a)))
@@ -410,6 +412,21 @@ static void excuse_absence(struct transcript *t)
             gone = true;
             since_us = end_us(a);
         }
+    }
+}
+
+/* They are apart: often sent to another server, and nothing else is in flight. */
+static void blame_notifications(struct transcript *t)
+{
+    for (size_t i = 0; i < t->attempt_count; i++) {
+        struct attempt *a = &t->attempts[i];
+        if (a->kind != KIND_NOTIFICATION || attempt_acknowledged(a))
+            continue;
+        a->excuse = !a->ended                      ? EXCUSE_UNENDED
+                    : a->outcome == OUTCOME_FAILED ? EXCUSE_UNMADE
+                    : late(t, a)                   ? EXCUSE_LATE
+                                                   : EXCUSE_NONE;
+        a->blame = a->excuse ? RULE_NONE : RULE_FLOW_NOTIFICATION;
     }
 }
 
@@ -423,10 +440,13 @@ void blame_assign(struct transcript *t)
         survey_attempt(&s, &t->attempts[i]);
     for (size_t i = 0; i < t->attempt_count; i++) {
         struct attempt *a = &t->attempts[i];
+        if (a->kind == KIND_NOTIFICATION)
+            continue;
         a->excuse = (uint8_t)excuse_of(&s, a);
         a->blame = (uint8_t)blame_of(&s, a);
     }
     excuse_neighbours(t);
     excuse_absence(t);
+    blame_notifications(t);
     free(s.groups);
 }

@@ -59,6 +59,23 @@ static enum run_progress progress_for(const struct options *options)
     return isatty(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_LINES;
 }
 
+static bool make_notify_options(const struct options *options, struct run_options *run, struct err *err)
+{
+    const char *url = options->notification_url, *secret = options->notification_secret;
+    size_t len = secret ? strlen(secret) : 0;
+    run->notify = (struct notify_options){.deliver = run->deliver,
+                                          .secret = secret ? span_of(secret) : run->settings.secret};
+    run->notify.deliver.url = url;
+    if (url && run->profile->id != PLATFORM_AEP)
+        return err_set(err, "--notification-url: only the Event Platform notifies (--platform aep)");
+    if (secret && !url)
+        return err_set(err, "--notification-secret: there is no --notification-url that it could go with");
+    if (secret && (len < NOTIFICATION_SECRET_BYTES_MIN || len > NOTIFICATION_SECRET_BYTES_MAX))
+        return err_set(err, "--notification-secret: the platform takes %d to %d characters",
+                       NOTIFICATION_SECRET_BYTES_MIN, NOTIFICATION_SECRET_BYTES_MAX);
+    return !url || deliver_check(&run->notify.deliver, err) || err_wrap(err, "--notification-url");
+}
+
 static bool make_run_options(const struct options *options, struct span secret, struct run_options *run,
                              struct err *err)
 {
@@ -91,7 +108,7 @@ static bool make_run_options(const struct options *options, struct span secret, 
         .allow_remote = options->allow_remote,
         .head = options->event_log,
     };
-    return true;
+    return make_notify_options(options, run, err);
 }
 
 /* ---- looking at the connector's state ------------------------------------------------------ */
@@ -219,6 +236,8 @@ static bool read_url(struct play *play, struct err *err)
     const char *start = ok ? strstr(buf_text(&line), "http://") : NULL;
     if (start)
         set_url(play, start);
+    if (start && play->run.profile->id == PLATFORM_AEP) /* it takes notifications, too */
+        play->run.notify.deliver.url = play->run.deliver.url;
     else if (ok)
         ok = err_env(err, "it said \"%s\"", buf_text(&line));
     buf_reset(&line);

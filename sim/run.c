@@ -43,7 +43,7 @@ struct flight {
 };
 
 /* Why the stream stands still: something that takes time is to be done while nothing is in flight. */
-enum halt { HALT_NONE, HALT_SNAPSHOT, HALT_RESTART };
+enum halt { HALT_NONE, HALT_SNAPSHOT, HALT_RESTART, HALT_NOTIFY };
 
 /* A restart of the connector: over when it was killed and the request that it goes with has ended. */
 struct restart {
@@ -75,6 +75,7 @@ struct run {
     struct recorder recorder;
     struct deliver *deliver;
     struct composer *composer;
+    struct notify *notify; /* or NULL */
     struct data *data;
     struct flight *idle, *all;
     uint32_t deliveries;          /* in the whole run */
@@ -268,6 +269,7 @@ static void on_notice(void *arg, const struct notice *notice)
         run->rate_max = notice->rate;
     record_notice(&run->recorder, run->plan, notice);
     event_log_notice(run->options->event_log, notice);
+    notify_take(run->notify, notice);
 }
 
 /* Put the platform's laws in force: its own, what the scenario sets, and what the user sets above all. */
@@ -282,6 +284,11 @@ static bool regulate(struct run *run, struct err *err)
         return err_wrap(err, "%s: flow", run->plan->scenario->name);
     run->rate_max = run->flow.rate_min;
     platform_regulate(run->platform, &run->flow, on_notice, run);
+    notify_begin(run->notify, &(struct notify_scene){.plan = run->plan,
+                                                     .settings = &o->settings,
+                                                     .destination = o->url,
+                                                     .flow = &run->flow,
+                                                     .speed = o->speed});
     return true;
 }
 
@@ -482,7 +489,7 @@ static void on_due(void *arg);
 static void pump(struct run *run, uint64_t ahead_us)
 {
     struct delivery delivery;
-    while (!run->failed && !run->given_up) {
+    while (!run->failed && !run->given_up && !notify_waits(run->notify)) {
         uint64_t now_us = vclock_now_us(&run->clock);
         uint64_t due_us = platform_due_us(run->platform, now_us);
         if (due_us == UINT64_MAX)
@@ -504,7 +511,9 @@ static void pump(struct run *run, uint64_t ahead_us)
         ahead_us = 0; /* answers are looked at between two */
     }
     draw_bar(run, false);
-    if (platform_done(run->platform) || (run->given_up && platform_in_flight(run->platform) == 0))
+    if (notify_waits(run->notify) && !run->given_up && platform_in_flight(run->platform) == 0)
+        halt(run, HALT_NOTIFY);
+    else if (platform_done(run->platform) || (run->given_up && platform_in_flight(run->platform) == 0))
         run->done = true;
 }
 
@@ -603,12 +612,15 @@ static bool play_stream(struct run *run, struct err *err)
             return true;
         run->halt = HALT_NONE;
         run->done = false;
+        loop_timer_stop(run->loop, &run->timer);
         if (halt == HALT_RESTART)
             restart_connector(run);
-        else if (!look(run, false, err))
+        else if (halt == HALT_NOTIFY ? !notify_send(run->notify, &run->recorder, &run->deliveries, err)
+                                     : !look(run, false, err))
             return false;
         vclock_forget(&run->clock, clock_mono_us() - from_us);
-        platform_ended(run->platform);
+        if (halt != HALT_NOTIFY)
+            platform_ended(run->platform);
         pump(run, 0);
     }
     return false;
@@ -734,6 +746,7 @@ static bool play_all(struct run *run, const struct suite *suite, enum run_end *e
 
 static void close_run(struct run *run)
 {
+    notify_free(run->notify);
     deliver_free(run->deliver);
     composer_free(run->composer);
     while (run->all) {
@@ -757,7 +770,8 @@ bool run_suite(const struct run_options *options, const struct suite *suite, str
     struct run run = {.options = options, .loop = loop, .recorder = {journal, clock_mono_us()}, .data = data};
     *end = RUN_COMPLETE;
     bool ok = composer_new(&run.composer, options->profile, &options->settings, err) &&
-              deliver_new(&run.deliver, loop, &options->deliver, err);
+              deliver_new(&run.deliver, loop, &options->deliver, err) &&
+              (!options->notify.deliver.url || notify_new(&run.notify, loop, &options->notify, err));
     if (ok) {
         loop_before_wait(loop, flush_journal, &run);
         record_run(&run.recorder, &(struct record_run){.profile = options->profile,

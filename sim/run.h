@@ -10,6 +10,7 @@
 #include "event_log.h"
 #include "journal.h"
 #include "loop.h"
+#include "notify.h"
 #include "observe.h"
 #include "profile.h"
 #include "scenario.h"
@@ -27,7 +28,8 @@ struct run_options {
     struct deliver_options deliver;
     const char *url; /* the connector's, as it is shown: without a password */
     uint64_t seed;
-    const char *const *flow; /* KEY=VALUE, over what scenarios say about the platform's laws (flow.h) */
+    struct notify_options notify; /* its url NULL: nobody is told of suspensions */
+    const char *const *flow;      /* KEY=VALUE, over what scenarios say about the platform's laws (flow.h) */
     size_t flow_count;
     unsigned speed;                    /* SPEED_MAX, or N times real time */
     const char *command;               /* the line that reproduces the run, for the journal */
