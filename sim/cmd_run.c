@@ -234,12 +234,12 @@ static bool read_url(struct play *play, struct err *err)
     buf_init(&line, 4096);
     bool ok = process_read_line(play->process, play->options->exec_timeout_us, &line, err);
     const char *start = ok ? strstr(buf_text(&line), "http://") : NULL;
+    if (!start && ok)
+        ok = err_env(err, "it said \"%s\"", buf_text(&line));
     if (start)
         set_url(play, start);
-    if (start && play->run.profile->id == PLATFORM_AEP) /* it takes notifications, too */
+    if (play->run.profile->id == PLATFORM_AEP) /* it takes notifications, too */
         play->run.notify.deliver.url = play->run.deliver.url;
-    else if (ok)
-        ok = err_env(err, "it said \"%s\"", buf_text(&line));
     buf_reset(&line);
     return ok;
 }

@@ -256,6 +256,8 @@ static void test_connector_decides_by_the_body(void **state)
         {"{\"id\":\"caf\xc3\xa9 \xf0\x9f\x91\x9c\",\"type\":\"t\"} \r\n", 200, 200},
         {"{\"id\":\"1\",\"type\":\"\",\"data\":[]}", 200, 200},
         {"{\"id\":\"2\",\"type\":\"a.b\",\"time\":\"soon.\",\"data\":{\"a\":{\"code\":\"c\"}}}", 200, 200},
+        {"{\"notification_type\":\"subscription.resumed\"}", 400, 200},
+        {"{\"notification_type\":7}", 400, 400},
         {"{\"events\":[{\"event_id\":\"3\",\"action\":\"product.reviewed\",\"new\":{}}]}", 200, 200},
     };
     struct desk desk;
