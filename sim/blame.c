@@ -10,6 +10,10 @@
 
 /* A variant that met silence is at fault for it when chance explains that less often than this. */
 #define CHANCE_MIN 0.01
+/* How much is sent is what left within so long: one stall of ours makes no lull. */
+#define LOAD_WINDOW_S  10
+#define LOAD_WINDOW_US (LOAD_WINDOW_S * UINT64_C(1000000))
+#define CONTROLS_MIN   10 /* fewer that were taken at a lower load say nothing */
 
 /* How the attempts of one variant in one scenario went; of all plain ones together in [VARIANT_NONE]. */
 struct group {
@@ -102,9 +106,12 @@ static uint64_t end_us(const struct attempt *a)
     return a->at_us + a->total_us;
 }
 
+/* Our own lateness explains that no answer came in time; that the connection ended, only if it was very long.
+ */
 static bool late(const struct transcript *t, const struct attempt *a)
 {
-    return silent(a) && a->late_us >= t->deadline_us / 10;
+    uint64_t matters_us = a->outcome == OUTCOME_TIMEOUT ? t->deadline_us / 10 : t->deadline_us;
+    return silent(a) && a->late_us >= matters_us;
 }
 
 /* ---- the known mistakes ---------------------------------------------------------------------- */
@@ -295,19 +302,90 @@ static bool too_many(const struct survey *s, const struct attempt *a)
     return a->events > 1 && a->events > s->batch_taken && (s->batch_taken || !s->single_refused);
 }
 
+/* Silence, or an answer that speaks of the connector and not of what was sent. */
+static bool strained(const struct attempt *a)
+{
+    return !attempt_answered(a) || a->status >= 500 || a->status == 429 || a->status == 408;
+}
+
+/* Who refuses connections is not there. */
+static bool is_of_load(const struct attempt *a)
+{
+    return strained(a) && a->outcome != OUTCOME_REFUSED;
+}
+
 static enum rule_id blame_pace(const struct survey *s, const struct attempt *a)
 {
-    return s->t->played[a->scenario].load && controlled(s, a) ? RULE_ACK_LOAD : RULE_ACK_DEADLINE;
+    if (s->t->played[a->scenario].load && controlled(s, a))
+        return RULE_ACK_LOAD;
+    return s->t->played[a->scenario].fails_from && is_of_load(a) ? RULE_FLOW_BACKPRESSURE : RULE_ACK_DEADLINE;
 }
 
 static enum rule_id blame_plain(const struct survey *s, const struct attempt *a)
 {
     if (denied(s, a))
         return blame_signature(s);
+    if (s->t->platform == PLATFORM_AEP && answered_within(a, 404, 404)) /* it ends the subscription */
+        return RULE_FLOW_SUSPENSION;
     if (too_many(s, a) && (attempt_answered(a) || lost(a)))
         return RULE_FORM_BATCH;
-    bool overloaded = !attempt_answered(a) || a->status >= 500 || a->status == 429 || a->status == 408;
-    return overloaded ? blame_pace(s, a) : RULE_ACK_DEADLINE;
+    return strained(a) ? blame_pace(s, a) : RULE_ACK_DEADLINE;
+}
+
+/* ---- over capacity -------------------------------------------------------------------------- */
+
+/* How many requests of its scenario left within the window before an attempt, by the platform's clock. */
+static void measure_loads(const struct transcript *t, uint32_t *loads)
+{
+    size_t oldest = 0;
+    for (size_t i = 0; i < t->attempt_count; i++) {
+        const struct attempt *a = &t->attempts[i];
+        while (t->attempts[oldest].scenario != a->scenario ||
+               t->attempts[oldest].virtual_us + LOAD_WINDOW_US <= a->virtual_us)
+            oldest++;
+        loads[i] = (uint32_t)(i - oldest + 1);
+    }
+}
+
+static bool fails_perhaps_of_load(const struct survey *s, const struct attempt *a)
+{
+    return attempt_plain(a) && a->ended && !a->excuse && !attempt_met(s->t, a) && !denied(s, a) &&
+           is_of_load(a);
+}
+
+/* The load from which on a scenario's deliveries failed, if it is the load that explains it: then those below
+ * were taken, and more of them than chance allows for. */
+static uint32_t find_limit(const struct survey *s, const uint32_t *loads, uint32_t scenario)
+{
+    const struct transcript *t = s->t;
+    uint32_t limit = UINT32_MAX;
+    uint64_t below = 0, above = 0, failed = 0;
+    for (size_t i = 0; i < t->attempt_count; i++)
+        if (t->attempts[i].scenario == scenario && loads[i] < limit &&
+            fails_perhaps_of_load(s, &t->attempts[i]))
+            limit = loads[i];
+    for (size_t i = 0; i < t->attempt_count && limit != UINT32_MAX; i++) {
+        const struct attempt *a = &t->attempts[i];
+        if (a->scenario != scenario || !attempt_plain(a))
+            continue;
+        failed += fails_perhaps_of_load(s, a);
+        above += loads[i] >= limit;
+        below += loads[i] < limit && attempt_acknowledged(a);
+    }
+    double chance = 1;
+    for (uint64_t i = 0; i < below && chance >= CHANCE_MIN; i++)
+        chance *= 1 - (double)failed / (double)above;
+    return below >= CONTROLS_MIN && chance < CHANCE_MIN ? (limit + LOAD_WINDOW_S - 1) / LOAD_WINDOW_S : 0;
+}
+
+static void survey_loads(const struct survey *s, struct transcript *t)
+{
+    uint32_t *loads = mem_alloc((t->attempt_count + 1) * sizeof *loads);
+    measure_loads(t, loads);
+    for (size_t i = 0; i < t->played_count; i++)
+        if (t->platform == PLATFORM_AEP && t->played[i].forecast)
+            t->played[i].fails_from = find_limit(s, loads, (uint32_t)i);
+    free(loads);
 }
 
 /* Undisturbed deliveries at other moments met the same silence, more often than chance allows for. */
@@ -335,7 +413,7 @@ static enum rule_id blame_reachability(const struct survey *s, const struct atte
 static enum rule_id blame_of(const struct survey *s, struct attempt *a)
 {
     bool redirected = attempt_redirected(a) && a->kind <= KIND_REACHABILITY;
-    if (attempt_met(s->t, a) || (a->excuse && !redirected))
+    if (attempt_met(s->t, a) || (a->excuse && !redirected) || a->kind == KIND_NOTIFICATION)
         return RULE_NONE;
     if (redirected)
         return RULE_REACH_REDIRECT;
@@ -355,10 +433,15 @@ static enum rule_id blame_of(const struct survey *s, struct attempt *a)
 
 /* ---- bystanders --------------------------------------------------------------------------- */
 
+static bool is_pace(const struct attempt *a)
+{
+    return a->blame == RULE_ACK_DEADLINE || a->blame == RULE_ACK_LOAD || a->blame == RULE_FLOW_BACKPRESSURE;
+}
+
 /* A silence that is blamed on what was sent, and not on the pace: the connector crashed or hung at it. */
 static bool breakdown(const struct attempt *a)
 {
-    return silent(a) && a->blame != RULE_NONE && a->blame != RULE_ACK_DEADLINE && a->blame != RULE_ACK_LOAD;
+    return silent(a) && a->blame != RULE_NONE && !is_pace(a);
 }
 
 static void excuse(struct attempt *a)
@@ -369,7 +452,7 @@ static void excuse(struct attempt *a)
 
 static bool may_be_bystander(const struct attempt *a)
 {
-    return silent(a) && (a->blame == RULE_ACK_DEADLINE || a->blame == RULE_ACK_LOAD);
+    return silent(a) && is_pace(a);
 }
 
 /* No answer came while the connector was breaking down at another request. */
@@ -438,13 +521,11 @@ void blame_assign(struct transcript *t)
     s.mistaken = blame_mistake(t, &tried);
     for (size_t i = 0; i < t->attempt_count; i++)
         survey_attempt(&s, &t->attempts[i]);
-    for (size_t i = 0; i < t->attempt_count; i++) {
-        struct attempt *a = &t->attempts[i];
-        if (a->kind == KIND_NOTIFICATION)
-            continue;
-        a->excuse = (uint8_t)excuse_of(&s, a);
-        a->blame = (uint8_t)blame_of(&s, a);
-    }
+    for (size_t i = 0; i < t->attempt_count; i++)
+        t->attempts[i].excuse = (uint8_t)excuse_of(&s, &t->attempts[i]);
+    survey_loads(&s, t);
+    for (size_t i = 0; i < t->attempt_count; i++)
+        t->attempts[i].blame = (uint8_t)blame_of(&s, &t->attempts[i]);
     excuse_neighbours(t);
     excuse_absence(t);
     blame_notifications(t);

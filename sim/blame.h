@@ -11,7 +11,8 @@
 /* The probe that tells which known mistake the connector makes when it verifies; NULL when none does. */
 const struct attempt *blame_mistake(const struct transcript *transcript, unsigned *tried);
 
-/* Set blame and excuse of every attempt. */
+/* Set blame and excuse of every attempt, and of each scenario over hours fails_from: where deliveries failed
+ * from some load on, and below it never, they are blamed on the load. */
 void blame_assign(struct transcript *transcript);
 
 bool attempt_answered(const struct attempt *attempt);

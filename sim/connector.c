@@ -42,6 +42,8 @@ struct connector {
     char *secrets[SECRETS_MAX]; /* any of them will do */
     size_t secret_count;
     size_t removal_count;     /* of the bugs: */
+    int64_t minute;           /* BUG_OVERLOAD_503: of the latest event … */
+    size_t in_minute;         /* … and how many there were of it */
     uint64_t serial_until_us; /* BUG_LOAD_SERIAL: when the work in hand is done */
     unsigned char (*cached)[MAC_BYTES];
     size_t cached_count;
@@ -466,11 +468,38 @@ static void apply(void *arg)
                        connector);
 }
 
+/* BUG_OVERLOAD_503: it goes by the events' own clock, on which an import is as fast however quickly it is
+ * played. */
+static bool is_overloaded(struct connector *connector, const struct inbox_event *event)
+{
+    int64_t minute = event->time_us / 60000000;
+    connector->in_minute = minute == connector->minute ? connector->in_minute + 1 : 1;
+    connector->minute = minute;
+    return connector->in_minute > 10000 && connector->in_minute <= 20000 && connector->in_minute % 25 == 0;
+}
+
+/* BUG_NOT_FOUND: as if a removal were a request for something. */
+static struct reply find(struct connector *connector, const struct inbox_event *event)
+{
+    bool known = true;
+    struct err err;
+    if (event->applies && event->deleted && !inbox_knows(connector->inbox, event, &known, &err))
+        return trouble("the product cannot be looked up", &err);
+    return known ? GO_ON : REFUSE(404, "there is no such product");
+}
+
 static struct reply store(struct delivery *delivery)
 {
     struct connector *connector = delivery->connector;
     size_t count = delivery->count;
+    struct reply reply = GO_ON;
     struct err err;
+    if (connector->bug == BUG_OVERLOAD_503 && count && is_overloaded(connector, &delivery->events[0]))
+        return REFUSE(503, "the server is too busy");
+    for (size_t i = 0; connector->bug == BUG_NOT_FOUND && i < count && !reply.status; i++)
+        reply = find(connector, &delivery->events[i]);
+    if (reply.status)
+        return reply;
     if (connector->bug == BUG_FIRST_OF_BATCH && count > 1)
         count = 1;
     if (inbox_waiting(connector->inbox) + count > INBOX_EVENTS_MAX)
@@ -587,8 +616,8 @@ static struct reply receive_body(struct connector *connector, struct httpd_reque
     cJSON *root = parse(httpd_body(request));
     if (!root)
         return REFUSE(connector->bug == BUG_MALFORMED_500 ? 500 : 400, "the body is not JSON");
-    if (sender == AEP && text_of(root, "notification_type")) { /* of the subscription; nothing to store */
-        cJSON_Delete(root);
+    if (sender == AEP && text_of(root, "notification_type") && connector->bug != BUG_NOTIFICATION_400) {
+        cJSON_Delete(root); /* it is about the subscription */
         return (struct reply){.status = 200};
     }
     struct delivery *delivery = delivery_new(connector, sender, root);

@@ -49,6 +49,7 @@ enum statement {
     STORE,
     AGAIN,
     COUNT,
+    KNOWN,
     APPLY,
     REMOVE,
     STATE,
@@ -64,6 +65,8 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
     [STORE] = STORE_AT("?3"),
     [AGAIN] = NULL, /* what a known event does: nothing */
     [COUNT] = "SELECT count(*) FROM inbox",
+    [KNOWN] = "SELECT EXISTS (SELECT 1 FROM entities WHERE kind = ?1 AND key = ?2)"
+              " OR EXISTS (SELECT 1 FROM inbox WHERE kind = ?1 AND key = ?2)",
     [APPLY] = APPLY_BY("time_us, seq", NEWER),
     [REMOVE] = "DELETE FROM inbox WHERE " FIRST_ROWS,
     [STATE] =
@@ -183,6 +186,20 @@ bool inbox_look_up(struct inbox *inbox, struct inbox_event *events, size_t count
     if (ok && mark)
         ok = run(inbox, COMMIT, err);
     return (ok && mark) || (run(inbox, ROLLBACK, ok ? err : &ignored) && ok);
+}
+
+bool inbox_knows(struct inbox *inbox, const struct inbox_event *event, bool *known, struct err *err)
+{
+    sqlite3_stmt *statement = inbox->statements[KNOWN];
+    sqlite3_bind_text(statement, 1, event->kind, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, event->key, -1, SQLITE_STATIC);
+    bool ok = sqlite3_step(statement) == SQLITE_ROW;
+    if (ok)
+        *known = sqlite3_column_int(statement, 0);
+    else
+        err_env(err, "SQLite: %s", sqlite3_errmsg(inbox->db));
+    sqlite3_reset(statement);
+    return ok;
 }
 
 bool inbox_apply(struct inbox *inbox, struct err *err)

@@ -49,6 +49,8 @@ bool inbox_apply(struct inbox *inbox, struct err *err) MUST_USE;
  * many there were about it, newer or older, each once. */
 bool inbox_state(struct inbox *inbox, struct buf *out, struct err *err) MUST_USE;
 
+/* For bugs alone: has there been an event about its entity? */
+bool inbox_knows(struct inbox *inbox, const struct inbox_event *event, bool *known, struct err *err) MUST_USE;
 /* For bugs alone: find out which events are known, and store none; with `mark`, remember their ids. A later
  * inbox_store of an inbox that is INBOX_TRUSTS_LOOK_UP goes by what was found here. */
 bool inbox_look_up(struct inbox *inbox, struct inbox_event *events, size_t count, bool mark,

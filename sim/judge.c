@@ -16,6 +16,7 @@ const char *const conformance_names[] = {"conforms", "fails", "inconclusive"};
 
 #define REASON_BYTES_MAX 4096
 #define SHOWN_BYTES_MAX  2000 /* of what the connector's state held */
+#define HOUR_US          (UINT64_C(3600) * 1000000)
 
 /* The judgement with everything that it borrows. */
 struct owned {
@@ -23,6 +24,7 @@ struct owned {
     struct transcript transcript;
     struct trials trials;
     const char **scenario_names;
+    const struct forecast **forecasts;
     char **texts;
     size_t text_count, text_cap;
 };
@@ -59,6 +61,10 @@ static bool concerns(const struct transcript *t, enum rule_id rule, const struct
         return a->kind == KIND_NOTIFICATION;
     case RULE_REACH_REDIRECT:
         return a->kind == KIND_EVENTS || a->kind == KIND_REACHABILITY;
+    case RULE_FLOW_SUSPENSION:
+        return attempt_plain(a);
+    case RULE_FLOW_BACKPRESSURE: /* at its capacity, and told so */
+        return attempt_plain(a) && (load || t->played[a->scenario].forecast) && a->excuse == EXCUSE_THROTTLED;
     default:
         return a->kind == KIND_EVENTS && !attempt_plain(a) && a->rule == rule;
     }
@@ -75,6 +81,8 @@ static bool passes(const struct transcript *t, enum rule_id rule, const struct a
 {
     switch (rule) {
     case RULE_REACH_REDIRECT:
+    case RULE_FLOW_SUSPENSION:
+    case RULE_FLOW_BACKPRESSURE:
         return attempt_answered(a);
     case RULE_ACK_STATUS:
         return attempt_acknowledged(a);
@@ -276,7 +284,13 @@ static void count_excused(struct tally *tally, const struct attempt *a)
         tally->elsewhere = (enum rule_id)a->blame;
 }
 
-/* Failures count wherever they are seen, passes only where the scenario asked. */
+/* Failures count wherever they are seen, passes only where the scenario asked. Answers alone do not pass
+ * flow/suspension: there they say of how many the others failed. */
+static bool may_pass(const struct transcript *t, enum rule_id rule, const struct attempt *a)
+{
+    return (t->played[a->scenario].asked[rule] || rule == RULE_FLOW_SUSPENSION) && concerns(t, rule, a);
+}
+
 static void count_attempts(const struct transcript *t, enum rule_id rule, struct finding *f,
                            struct tally *tally, struct picks *picks, uint64_t *latencies)
 {
@@ -287,7 +301,7 @@ static void count_attempts(const struct transcript *t, enum rule_id rule, struct
         if (fails(t, rule, a)) {
             count_failed(tally, a);
             pick(picks, a);
-        } else if (!t->played[a->scenario].asked[rule] || !concerns(t, rule, a)) {
+        } else if (!may_pass(t, rule, a)) {
             continue;
         } else if (passes(t, rule, a)) {
             passed = passed ? passed : a;
@@ -340,6 +354,26 @@ static const struct played *skipped_for(const struct transcript *t, enum rule_id
     return NULL;
 }
 
+/* Why a rule of hours was not seen. */
+static const char *unseen_in_hours(const struct transcript *t, enum rule_id rule)
+{
+    for (size_t i = 0; i < t->played_count; i++)
+        if (t->played[i].asked[rule] && !t->played[i].skipped)
+            return rule == RULE_FLOW_BACKPRESSURE
+                       ? "it was never over its capacity"
+                       : "what kept the requests from the connector was the scenario itself";
+    return "no scenario of this run is about it; pimsim run hours has some";
+}
+
+static const char *why_unseen(const struct transcript *t, enum rule_id rule)
+{
+    if (rule == RULE_FLOW_SUSPENSION || rule == RULE_FLOW_BACKPRESSURE)
+        return unseen_in_hours(t, rule);
+    return category_at(category_of(rule_at(rule)))->judged_by == BY_STATE
+               ? "no scenario of this run is about it"
+               : "no delivery of this run shows it";
+}
+
 static void judge_unseen(struct owned *owned, enum rule_id rule, const struct tally *tally,
                          const struct charge *charge, struct finding *f)
 {
@@ -364,9 +398,8 @@ static void judge_unseen(struct owned *owned, enum rule_id rule, const struct ta
     } else if (t->interrupted && asked_for(t, rule)) {
         f->reason = "the run ended before it could be judged";
     } else {
-        bool by_state = category_at(category_of(f->rule))->judged_by == BY_STATE;
         f->verdict = VERDICT_NOT_OBSERVED;
-        f->reason = by_state ? "no scenario of this run is about it" : "no delivery of this run shows it";
+        f->reason = why_unseen(t, rule);
     }
 }
 
@@ -409,6 +442,78 @@ static void judge_state(struct owned *owned, enum rule_id rule, const struct cha
         add_exhibit(owned, f, &shown[i]);
 }
 
+/* What became of the subscription in the scenarios that ask for it. */
+struct subscriptions {
+    uint64_t judged, failed;
+    const struct forecast *failed_in, *redirected_in, *narrowest; /* the first two: the first of them */
+};
+
+static struct subscriptions survey_subscriptions(const struct transcript *t)
+{
+    struct subscriptions s = {0};
+    for (size_t i = 0; i < t->played_count; i++) {
+        const struct forecast *f = t->played[i].forecast;
+        int64_t margin, narrowest;
+        if (!f || !t->played[i].asked[RULE_FLOW_SUSPENSION] ||
+            (f->outage && f->cause == CAUSE_SUCCESS_RATE) || (!f->suspensions && !f->complete))
+            continue;
+        if (f->cause == CAUSE_REDIRECT) { /* reach/redirect is about that */
+            s.redirected_in = s.redirected_in ? s.redirected_in : f;
+            continue;
+        }
+        s.judged++;
+        s.failed += f->suspensions > 0;
+        if (f->suspensions && !s.failed_in)
+            s.failed_in = f;
+        forecast_margin(f, &margin);
+        if (!s.narrowest || (forecast_margin(s.narrowest, &narrowest) && margin < narrowest))
+            s.narrowest = f;
+    }
+    return s;
+}
+
+/* What failed in the hour before a subscription was suspended. */
+static void pick_before_suspension(const struct transcript *t, const struct forecast *f, struct picks *picks)
+{
+    for (size_t i = 0; i < t->attempt_count; i++) {
+        const struct attempt *a = &t->attempts[i];
+        if (t->played[a->scenario].forecast == f && attempt_plain(a) && a->ended && !attempt_met(t, a) &&
+            a->excuse != EXCUSE_THROTTLED && a->virtual_us <= f->suspended_us &&
+            a->virtual_us + HOUR_US > f->suspended_us)
+            pick(picks, a);
+    }
+}
+
+/* False when nothing can be said. No delivery was answered with 404. */
+static bool judge_subscriptions(struct owned *owned, struct finding *f)
+{
+    const struct transcript *t = &owned->transcript;
+    struct subscriptions s = survey_subscriptions(t);
+    const struct forecast *shown = s.failed ? s.failed_in : s.judged ? s.narrowest : s.redirected_in;
+    struct picks picks = {0};
+    struct buf text;
+    f->judged = s.judged;
+    f->failed = s.failed;
+    f->ack = (struct latency){0};
+    f->scenario = shown ? shown->scenario : "";
+    if (!shown)
+        return false;
+    buf_init(&text, REASON_BYTES_MAX);
+    if (shown->suspensions) {
+        reason_suspended(t, shown, &text);
+        f->verdict = s.failed ? VERDICT_FAIL : VERDICT_INCONCLUSIVE;
+        if (s.failed) {
+            pick_before_suspension(t, shown, &picks);
+            add_evidence(owned, f, RULE_FLOW_SUSPENSION, &picks);
+        }
+    } else {
+        reason_active(shown, &text);
+        f->verdict = VERDICT_PASS;
+    }
+    f->reason = keep(owned, &text);
+    return true;
+}
+
 static void judge_rule(struct owned *owned, enum rule_id rule, bool unchecked, struct finding *f,
                        uint64_t *latencies)
 {
@@ -429,6 +534,9 @@ static void judge_rule(struct owned *owned, enum rule_id rule, bool unchecked, s
         judge_answers(owned, rule, &tally, &picks, unchecked, f);
     } else if (charge.failed) {
         judge_state(owned, rule, &charge, f);
+    } else if (rule == RULE_FLOW_SUSPENSION) {
+        if (!judge_subscriptions(owned, f))
+            judge_unseen(owned, rule, &(struct tally){0}, &charge, f);
     } else if (tally.judged || charge.judged) {
         f->verdict = VERDICT_PASS;
         f->reason = f->rule->holds;
@@ -580,7 +688,8 @@ static void count_all(const struct transcript *t, struct judgement *out, uint64_
         out->answered += attempt_answered(a);
         out->acknowledged += attempt_acknowledged(a);
         out->timeouts += timeout;
-        out->unreachable += a->ended && !attempt_answered(a) && !timeout && a->outcome != OUTCOME_GAVE_UP;
+        out->unreachable += a->ended && !attempt_answered(a) && !timeout && a->outcome != OUTCOME_GAVE_UP &&
+                            a->outcome != OUTCOME_OUTAGE;
         if (a->late_us > out->late_max_us)
             out->late_max_us = a->late_us;
         if (a->kind == KIND_EVENTS && attempt_acknowledged(a))
@@ -593,7 +702,11 @@ static void describe_run(struct owned *owned)
 {
     struct judgement *out = &owned->judgement;
     const struct transcript *t = &owned->transcript;
-    size_t played = 0;
+    size_t played = 0, forecasts = 0;
+    owned->forecasts = mem_alloc((t->played_count + 1) * sizeof *owned->forecasts);
+    for (size_t i = 0; i < t->played_count; i++)
+        if (t->played[i].forecast)
+            owned->forecasts[forecasts++] = t->played[i].forecast;
     owned->scenario_names = mem_alloc((t->played_count + 1) * sizeof(char *));
     for (size_t i = 0; i < t->played_count; i++)
         if (!t->played[i].skipped)
@@ -609,6 +722,8 @@ static void describe_run(struct owned *owned)
         .interrupted = t->interrupted,
         .scenarios = owned->scenario_names,
         .scenario_count = played,
+        .forecasts = owned->forecasts,
+        .forecast_count = forecasts,
         .bytes = t->bytes,
         .duration_us = t->duration_us,
     };
@@ -657,6 +772,7 @@ void judgement_free(struct judgement *judgement)
         free(owned->texts[i]);
     free(owned->texts);
     free(owned->scenario_names);
+    free(owned->forecasts);
     trials_reset(&owned->trials);
     transcript_reset(&owned->transcript);
     free(judgement->findings);

@@ -7,6 +7,7 @@
 #define PIMSIM_JUDGE_H
 
 #include "base.h"
+#include "forecast.h"
 #include "rules.h"
 
 enum verdict {
@@ -54,7 +55,8 @@ struct finding {
     const char *fix;      /* the rule's, or a better one where the mistake is known */
     struct evidence evidence[5];
     size_t evidence_count;
-    uint64_t judged, failed; /* what the verdict stands on, and what of it failed: deliveries, or entities */
+    uint64_t judged, failed; /* what the verdict stands on, and what of it failed: deliveries, or entities,
+                              * or subscriptions */
     struct latency ack;      /* of the judged deliveries, from the scheduled moment */
 };
 
@@ -82,6 +84,8 @@ struct judgement {
     size_t category_count;
     const char *const *scenarios; /* names, in the order they ran */
     size_t scenario_count;
+    const struct forecast *const *forecasts; /* of the scenarios over hours, in the order they ran */
+    size_t forecast_count;
     /* counted */
     uint64_t deliveries, events, answered, acknowledged, timeouts, unreachable, bytes;
     uint64_t duration_us;

@@ -18,10 +18,16 @@
 #define OWN_AUTHOR        "connector_0000" /* the connection's own user, named as the PIM names them */
 #define TAMPERED_AFTER_US 20000            /* the honest request comes first; its signature is then reused */
 
-/* The entities that a pool has so far. */
+/* An entity, and what has happened to it so far. Changes are counted from 1; 0: none. */
+struct member {
+    uint32_t version;          /* how often it was updated */
+    uint32_t updated, removed; /* the newest change of that kind */
+    bool late;                 /* it was created, but B hears of that after its updates */
+};
+
 struct pool {
     const char *name;
-    uint32_t *versions; /* of each entity: how often it was updated */
+    struct member *members;
     size_t count, cap;
 };
 
@@ -82,8 +88,8 @@ static void choose_entities(struct pool *pool, uint32_t wanted, uint32_t *first,
     *first = fresh ? (uint32_t)pool->count : 0;
     *count = fresh ? (wanted ? wanted : 1) : (uint32_t)pool->count;
     while (pool->count < (size_t)*first + *count) {
-        pool->versions = mem_grow(pool->versions, &pool->cap, pool->count, sizeof *pool->versions);
-        pool->versions[pool->count++] = 0;
+        pool->members = mem_grow(pool->members, &pool->cap, pool->count, sizeof *pool->members);
+        pool->members[pool->count++] = (struct member){0};
     }
 }
 
@@ -100,18 +106,29 @@ static void add_event(struct builder *b, uint16_t source, uint32_t change, uint3
     item->source = source;
 }
 
+static void note_change(struct member *member, enum change change, uint32_t number)
+{
+    if (change == CHANGE_UPDATED)
+        member->updated = number;
+    if (change == CHANGE_REMOVED)
+        member->removed = number;
+}
+
 /* One change of each entity. As many as fill a request happen together: in A, then in A', then in B. */
 static void add_round(struct builder *b, uint16_t source, const struct pool *pool, uint32_t first,
                       uint32_t count)
 {
     struct plan *plan = b->plan;
+    enum change change = fixture_type(plan->sources[source].fixture)->change;
     for (uint32_t done = 0, size; done < count; done += size) {
         size = plan->batch - b->changes % plan->batch;
         if (size > count - done)
             size = count - done;
         for (unsigned universe = 0; universe < plan->universes; universe++)
             for (uint32_t i = 0, entity = first + done; i < size; i++, entity++)
-                add_event(b, source, b->changes + i, entity, universe, pool->versions[entity]);
+                add_event(b, source, b->changes + i, entity, universe, pool->members[entity].version);
+        for (uint32_t i = 0; i < size; i++)
+            note_change(&pool->members[first + done + i], change, b->changes + i + 1);
         b->changes += size;
         advance(b);
     }
@@ -132,7 +149,7 @@ static bool add_changes(struct builder *b, const struct step *step, uint16_t sou
         return err_set(err, "more than %u events", PLAN_EVENTS_MAX);
     for (uint32_t time = 0; time < step->times; time++) {
         for (uint32_t entity = first; updates && entity < first + count; entity++)
-            pool->versions[entity]++;
+            pool->members[entity].version++;
         for (uint16_t i = 0; i < source_count; i++)
             add_round(b, (uint16_t)(source + i), pool, first, count);
     }
@@ -482,25 +499,86 @@ static bool takes_no_effect(const struct plan_item *item)
            expect == EXPECT_REFUSE || expect == EXPECT_TAKEN;
 }
 
-/* Dropped are, besides what a fault dropped, the events of A and A' whose sibling in B takes no effect: if it
- * does, it shows. (A copy takes none by itself: that of the event itself remains.) */
-static void remove_dropped(struct plan *plan)
+static uint32_t number_of(const struct plan *plan, const struct plan_item *item)
 {
+    return item->event / plan->universes + 1;
+}
+
+static struct member *member_of(struct builder *b, const struct plan_item *item)
+{
+    return &find_pool(b, b->plan->sources[item->source].pool)->members[item->entity / b->plan->universes];
+}
+
+static enum change change_of(const struct plan *plan, const struct plan_item *item)
+{
+    return fixture_type(plan->sources[item->source].fixture)->change;
+}
+
+/* A later change leaves nothing of it: one who hears of it too late may do as if it had never been. */
+static bool is_superseded(struct builder *b, const struct plan_item *item)
+{
+    const struct member *m = member_of(b, item);
+    uint32_t number = number_of(b->plan, item);
+    return m->removed > number || (change_of(b->plan, item) == CHANGE_UPDATED && m->updated > number);
+}
+
+static bool is_late(const struct plan_item *item)
+{
+    return !item->copy && (item->variant == VARIANT_DELAY_LATE || item->variant == VARIANT_REORDER_SWAP);
+}
+
+enum lack { LACKS_A = 1, LACKS_A2 = 2 };
+
+/* Which of A and A' do without the sibling of an event of B. Both, when it takes no effect in B: if it does,
+ * it shows. A', when B hears of it too late: a connector may discard it, or have applied what it was in time,
+ * and where that makes a difference (how often something was changed, what a removed product was like) A and
+ * A' differ as well. A late creation leaves its values to the updates: there, A' does without one of these.
+ */
+static uint8_t lack_of(struct builder *b, const struct plan_item *item)
+{
+    if (!item->copy && takes_no_effect(item))
+        return LACKS_A | LACKS_A2;
+    if (!is_late(item))
+        return 0;
+    if (is_superseded(b, item))
+        return LACKS_A2;
+    member_of(b, item)->late |= change_of(b->plan, item) == CHANGE_CREATED;
+    return 0;
+}
+
+static bool is_dropped(struct builder *b, const struct plan_item *item, const uint8_t *lacks)
+{
+    enum universe universe = is_event(item) ? plan_universe(b->plan, item) : UNIVERSE_B;
+    uint8_t lack = universe == UNIVERSE_B ? 0 : lacks[number_of(b->plan, item)];
+    if (universe == UNIVERSE_B)
+        return item->variant == VARIANT_DROP_LOST;
+    if (universe == UNIVERSE_A)
+        return lack & LACKS_A;
+    if (lack || change_of(b->plan, item) != CHANGE_UPDATED || !is_superseded(b, item))
+        return lack & LACKS_A2;
+    bool late = member_of(b, item)->late;
+    member_of(b, item)->late = false;
+    return late;
+}
+
+/* What a fault dropped, and what A and A' do without. */
+static void remove_dropped(struct builder *b)
+{
+    struct plan *plan = b->plan;
     struct plan_item *items = plan->items;
-    bool *alone = mem_alloc(plan->event_count / plan->universes + 1); /* by change */
-    for (size_t i = 0; i < plan->count; i++)
-        if (!items[i].copy && takes_no_effect(&items[i]))
-            alone[items[i].event / plan->universes] = true;
+    uint8_t *lacks = mem_alloc(b->changes + 2); /* by number */
+    for (size_t i = 0; i < plan->count && plan->universes > 1; i++)
+        if (is_event(&items[i]) && plan_universe(plan, &items[i]) == UNIVERSE_B)
+            lacks[number_of(plan, &items[i])] |= lack_of(b, &items[i]);
     size_t kept = 0;
     for (size_t i = 0; i < plan->count; i++) {
         struct plan_item item = items[i];
-        bool b = !is_event(&item) || plan_universe(plan, &item) == UNIVERSE_B;
-        if (b ? item.variant == VARIANT_DROP_LOST : alone[item.event / plan->universes])
+        if (is_dropped(b, &item, lacks))
             continue;
         items[i] = items[kept];
         items[kept++] = item;
     }
-    free(alone);
+    free(lacks);
     plan->dropped = (uint32_t)(plan->count - kept);
     plan->count = kept;
 }
@@ -560,7 +638,7 @@ static bool build(struct builder *b, struct err *err)
     if (!load_catalog(b, err) || !check_events(plan, err))
         return false;
     apply_faults(b);
-    remove_dropped(plan);
+    remove_dropped(b);
     sort_items(plan);
     return true;
 }
@@ -578,7 +656,7 @@ bool plan_build(struct plan **plan, const struct scenario *scenario, const struc
     struct builder b = {.plan = p, .settings = settings, .data = data};
     bool ok = build(&b, err);
     for (size_t i = 0; i < b.pool_count; i++)
-        free(b.pools[i].versions);
+        free(b.pools[i].members);
     free(b.pools);
     if (!ok) {
         plan_free(p);

@@ -30,6 +30,10 @@ struct line {
 struct platform {
     const struct plan *plan;
     size_t cursor; /* the first item that no delivery carries yet */
+    struct flying {
+        size_t first, count;
+    } * flying; /* the items of each delivery in flight */
+    size_t flying_cap;
     uint32_t in_flight, deliveries;
     bool barrier;     /* the last delivery was one */
     uint64_t held_us; /* a barrier held back what was due before */
@@ -64,6 +68,7 @@ void platform_free(struct platform *p)
     for (size_t i = 0; i < LINES; i++)
         free(p->lines[i].parcels);
     quota_reset(&p->quota);
+    free(p->flying);
     free(p);
 }
 
@@ -85,10 +90,33 @@ static bool is_barrier(const struct plan_item *item)
     return item->source == PLAN_SNAPSHOT || variant_get(item->variant)->fault == FAULT_RESTART;
 }
 
-/* The item is sent again because its acknowledgement got lost: it stands behind the original. */
-static bool is_again(const struct plan_item *item)
+static bool same_entity(const struct plan *plan, const struct plan_item *a, const struct plan_item *b)
 {
-    return item->copy && item->variant == VARIANT_DUPLICATE_APART && item[-1].event == item->event;
+    return a->entity == b->entity &&
+           strcmp(plan->sources[a->source].pool, plan->sources[b->source].pool) == 0;
+}
+
+/* The item must not overtake the other, which is in flight: a copy never its original; and where the state
+ * is judged, nothing another event of the same entity, for what comes of disorder is a question of its own.
+ */
+static bool must_follow(const struct plan *plan, const struct plan_item *item, const struct plan_item *other)
+{
+    if (item->variant == VARIANT_OVERLAP_COPY)
+        return false;
+    return plan->universes > 1 ? same_entity(plan, item, other)
+                               : item->variant == VARIANT_DUPLICATE_APART && item->event == other->event;
+}
+
+static bool is_held(const struct platform *p, const struct plan_item *item)
+{
+    const struct plan *plan = p->plan;
+    if (plan->universes == 1 && item->variant != VARIANT_DUPLICATE_APART)
+        return false;
+    for (size_t i = 0; i < p->in_flight; i++)
+        for (size_t k = 0; k < p->flying[i].count; k++)
+            if (must_follow(plan, item, &plan->items[p->flying[i].first + k]))
+                return true;
+    return false;
 }
 
 static bool is_together(const struct plan_item *item)
@@ -200,7 +228,8 @@ static bool full(const struct platform *p)
 static bool has_room(const struct platform *p, const struct turn *turn)
 {
     bool planned = !turn->parcel;
-    if (p->in_flight && (p->barrier || (planned && (is_barrier(turn->item) || is_again(turn->item)))))
+    bool barrier = p->barrier || (planned && is_barrier(turn->item));
+    if (p->in_flight && (barrier || is_held(p, turn->item)))
         return false;
     return !full(p) || (planned && turn->item->variant == VARIANT_OVERLAP_COPY);
 }
@@ -369,7 +398,8 @@ bool platform_next(struct platform *p, uint64_t now_us, struct delivery *deliver
     *delivery = take(p, &turn);
     delivery->id = ++p->deliveries;
     delivery->scheduled_us = p->paced ? later(due_us, p->held_us) : p->now_us;
-    p->in_flight++;
+    p->flying = mem_grow(p->flying, &p->flying_cap, p->in_flight, sizeof *p->flying);
+    p->flying[p->in_flight++] = (struct flying){delivery->first, delivery->count};
     if (is_event(turn.item))
         spend(p);
     return true;
@@ -501,9 +531,12 @@ void platform_answered(struct platform *p, const struct delivery *d, enum outcom
     settle(p, d, verdict);
 }
 
-void platform_ended(struct platform *p)
+void platform_ended(struct platform *p, const struct delivery *delivery)
 {
-    p->in_flight--;
+    size_t i = 0;
+    while (p->flying[i].first != delivery->first)
+        i++;
+    p->flying[i] = p->flying[--p->in_flight];
 }
 
 /* ---- the whole -------------------------------------------------------------------------------- */

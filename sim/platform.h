@@ -41,7 +41,7 @@ bool platform_next(struct platform *platform, uint64_t now_us, struct delivery *
 /* When platform_next is next to be called, if nothing is answered before: UINT64_MAX if never. */
 uint64_t platform_due_us(const struct platform *platform, uint64_t now_us);
 /* A delivery ended, with or without an answer; a barrier, when all is done that belongs to it. */
-void platform_ended(struct platform *platform);
+void platform_ended(struct platform *platform, const struct delivery *delivery);
 bool platform_done(const struct platform *platform); /* nothing to send, nothing in flight */
 uint32_t platform_in_flight(const struct platform *platform);
 

@@ -78,6 +78,10 @@ void reason_request(const struct transcript *t, const struct attempt *a, struct 
         buf_printf(text, " and %u more", a->events - 1);
     if (a->variant != VARIANT_NONE)
         buf_printf(text, ", %s", variant_get(a->variant)->summary);
+    if (t->played[a->scenario].forecast) {
+        buf_puts(text, a->again ? ", again at " : ", at ");
+        forecast_put_moment(a->virtual_us, text);
+    }
 }
 
 void reason_delivery(const struct transcript *t, const struct attempt *a, struct buf *text)
@@ -145,6 +149,8 @@ static const struct {
     [RULE_FORM_UNKNOWN_FIELD] = {"events with unknown fields", NULL},
     [RULE_FORM_MALFORMED] = {"malformed bodies", NULL},
     [RULE_FORM_LARGE] = {"bodies of 1 MiB", NULL},
+    [RULE_FLOW_SUSPENSION] = {"valid deliveries", NULL},
+    [RULE_FLOW_BACKPRESSURE] = {"deliveries", NULL},
     [RULE_FLOW_NOTIFICATION] = {"attempts to notify", NULL},
 };
 
@@ -184,8 +190,12 @@ static void put_counts(const struct transcript *t, enum rule_id rule, const stru
                        struct buf *text)
 {
     unsigned long long failed = tally->failed, judged = tally->judged;
-    buf_printf(text, "%llu of %llu %s %s %s", failed, judged, sentences[rule].subject,
-               failed == 1 ? "was" : "were", what_happened(rule, tally->first_failed));
+    if (rule == RULE_FLOW_BACKPRESSURE)
+        buf_printf(text, "%llu deliver%s failed, at %u requests a second and more, and none below", failed,
+                   failed == 1 ? "y" : "ies", t->played[tally->first_failed->scenario].fails_from);
+    else
+        buf_printf(text, "%llu of %llu %s %s %s", failed, judged, sentences[rule].subject,
+                   failed == 1 ? "was" : "were", what_happened(rule, tally->first_failed));
     put_first(t, tally, text);
     if (tally->failed > 1 && tally->same_event && tally->other_event)
         buf_printf(text, "; all of them were %s", t->names[tally->first_failed->event_name]);
@@ -211,6 +221,13 @@ static void put_undiagnosed(const struct transcript *t, const struct tally *tall
                    platform_names[t->platform], events_api ? ", and is its clock right?" : "?");
 }
 
+static void put_lost(const struct forecast *f, struct buf *text)
+{
+    if (f->lost)
+        buf_printf(text, ", and %llu event%s lost", (unsigned long long)f->lost,
+                   f->lost == 1 ? " was" : "s were");
+}
+
 /* Who refuses connections was there before: the first request that it did not survive. */
 static void put_end(const struct transcript *t, const struct attempt *refused, struct buf *text)
 {
@@ -221,6 +238,21 @@ static void put_end(const struct transcript *t, const struct attempt *refused, s
     if (lost) {
         buf_puts(text, "; the connector was gone since ");
         reason_request(t, lost, text);
+    }
+}
+
+/* What a 404 does; and what it did, where the platform's laws were in force. */
+static void put_suspension(const struct transcript *t, struct buf *text)
+{
+    buf_puts(text, "; a 404 suspends the subscription at once");
+    for (size_t i = 0; i < t->played_count; i++) {
+        const struct forecast *f = t->played[i].forecast;
+        if (!f || f->cause != CAUSE_NOT_FOUND)
+            continue;
+        buf_printf(text, ": in %s at ", f->scenario);
+        forecast_put_moment(f->suspended_us, text);
+        put_lost(f, text);
+        return;
     }
 }
 
@@ -240,10 +272,20 @@ void reason_failed(const struct transcript *t, enum rule_id rule, const struct t
     else if (unchecked && accepted && attempt_expects(tally->first_failed) == EXPECT_REFUSE)
         buf_puts(text, "no signature is checked at all (see sig/forged): ");
     put_counts(t, rule, tally, text);
+    if (rule == RULE_FLOW_SUSPENSION)
+        put_suspension(t, text);
     if (tally->first_failed->outcome == OUTCOME_REFUSED)
         put_end(t, tally->first_failed, text);
     if (rule == RULE_SIG_VALID && tried)
         put_undiagnosed(t, tally, tried, text);
+}
+
+static bool nothing_taken(const struct transcript *t)
+{
+    for (size_t i = 0; i < t->attempt_count; i++)
+        if (attempt_plain(&t->attempts[i]) && attempt_acknowledged(&t->attempts[i]))
+            return false;
+    return true;
 }
 
 const char *reason_fix(const struct transcript *t, enum rule_id rule, const struct attempt *a)
@@ -271,6 +313,7 @@ const char *reason_fix(const struct transcript *t, enum rule_id rule, const stru
     unsigned tried;
     const struct attempt *mistaken = diagnosis(t, rule, &tried);
     bool pace = rule == RULE_ACK_DEADLINE || rule == RULE_ACK_LOAD;
+    pace |= rule == RULE_FLOW_SUSPENSION && nothing_taken(t);
     if (mistaken)
         return sign_mistake_fix(mistaken->mistake);
     if (pace && a->ended && (a->outcome == OUTCOME_REFUSED || a->outcome == OUTCOME_RESET))
@@ -334,6 +377,49 @@ void reason_unseen(const struct transcript *t, const struct tally *tally, struct
         buf_printf(text, ": %s", tally->unfinished->note);
     else if (most == EXCUSE_REFUSED)
         put_see(text, plain_blame(t, tally->unfinished));
+}
+
+/* ---- the subscription --------------------------------------------------------------------- */
+
+/* The rule that most of what failed before the suspension failed; of 3xx reach/redirect. */
+static enum rule_id blamed_before(const struct transcript *t, const struct forecast *f)
+{
+    uint64_t blamed[RULE_COUNT + 1] = {0};
+    enum rule_id most = RULE_NONE;
+    for (size_t i = 0; i < t->attempt_count; i++) {
+        const struct attempt *a = &t->attempts[i];
+        if (t->played[a->scenario].forecast != f || a->virtual_us > f->suspended_us ||
+            a->blame == RULE_NONE || (f->cause == CAUSE_REDIRECT && a->blame != RULE_REACH_REDIRECT))
+            continue;
+        if (++blamed[a->blame] > blamed[most] || most == RULE_NONE)
+            most = (enum rule_id)a->blame;
+    }
+    return most;
+}
+
+void reason_suspended(const struct transcript *t, const struct forecast *f, struct buf *text)
+{
+    buf_puts(text, "the subscription was suspended at ");
+    forecast_put_moment(f->suspended_us, text);
+    buf_printf(text, ", because %s", cause_sentence(f->cause));
+    if (f->cause == CAUSE_SUCCESS_RATE && f->success_min_ppm) {
+        buf_printf(text, " (%.1f %%, ", (double)f->success_worst_ppm / 10000);
+        forecast_put_margin(f, text);
+        buf_puts(text, ")");
+    }
+    put_lost(f, text);
+    put_see(text, blamed_before(t, f));
+}
+
+void reason_active(const struct forecast *f, struct buf *text)
+{
+    int64_t margin;
+    buf_puts(text, "not suspended in ");
+    forecast_put_span(f->virtual_us, text);
+    if (!forecast_margin(f, &margin))
+        return;
+    buf_puts(text, ": the worst hour stayed ");
+    forecast_put_margin(f, text);
 }
 
 /* ---- the connector's state ---------------------------------------------------------------- */

@@ -35,6 +35,13 @@ const char *reason_fix(const struct transcript *transcript, enum rule_id rule,
 /* Why nothing can be said although there were attempts. */
 void reason_unseen(const struct transcript *transcript, const struct tally *tally, struct buf *text);
 
+/* ---- the subscription --------------------------------------------------------------------- */
+
+/* "suspended at 02:07:10, because …: 30 events were lost (see ack/deadline)" */
+void reason_suspended(const struct transcript *transcript, const struct forecast *forecast, struct buf *text);
+/* "not suspended in 24 h: the worst hour stayed 1.7 points above the limit of 90 %" */
+void reason_active(const struct forecast *forecast, struct buf *text);
+
 /* ---- the connector's state ---------------------------------------------------------------- */
 
 /* "2 of 10 products differ after events that came again: /price of product 3 is 9, and 10 without the fault"

@@ -61,6 +61,12 @@ static void put_duration(struct buf *out, uint64_t us)
         buf_printf(out, us < 999500000 ? "%.3g s" : "%.0f s", (double)us / 1e6);
 }
 
+static void put_duration_after(struct buf *out, const char *words, uint64_t us)
+{
+    buf_puts(out, words);
+    put_duration(out, us);
+}
+
 static bool in_category(const struct finding *f, const struct category_score *category)
 {
     size_t len = strlen(category->name);
@@ -104,6 +110,112 @@ static const char *open_end(const struct judgement *j)
     if (j->interrupted)
         return "the run ended early: only what had happened until then is judged";
     return j->verdict == INCONCLUSIVE ? "nothing failed, but what was asked for could not be judged" : NULL;
+}
+
+/* ---- forecasts -------------------------------------------------------------------------------------- */
+
+/* "3 events" */
+static void put_count(struct buf *out, uint64_t n, const char *noun)
+{
+    buf_printf(out, "%llu %s%s", (unsigned long long)n, noun, n == 1 ? "" : "s");
+}
+
+/* "1440 events: 1410 acknowledged, 25 of them after retries; 30 lost while suspended" */
+static void put_fates(struct buf *out, const struct forecast *f)
+{
+    const struct {
+        uint64_t count;
+        const char *fate;
+    } fates[] = {{f->dropped, "dropped"},
+                 {f->lost, "lost while suspended"},
+                 {f->discarded, "discarded, too old at their turn"},
+                 {f->withheld, "not sent: the connector caused them itself"},
+                 {f->pending, "still pending"}};
+    if (f->complete) {
+        put_count(out, f->events, "event");
+        buf_puts(out, ": ");
+    }
+    buf_printf(out, "%llu acknowledged", (unsigned long long)f->acknowledged);
+    if (f->after_retries)
+        buf_printf(out, ", %llu of them after retries", (unsigned long long)f->after_retries);
+    for (size_t i = 0; i < COUNT_OF(fates); i++)
+        if (fates[i].count)
+            buf_printf(out, "; %llu %s", (unsigned long long)fates[i].count, fates[i].fate);
+    buf_puts(out, f->complete ? "\n" : "; the run ended before the rest was known\n");
+}
+
+/* "suspended at 02:07:10, because a delivery was answered with 404; nobody resumed it" */
+static void put_suspensions(struct buf *out, const struct forecast *f)
+{
+    if (!f->suspensions)
+        return;
+    buf_puts(out, "suspended at ");
+    forecast_put_moment(f->suspended_us, out);
+    buf_printf(out, ", because %s; ", cause_sentence(f->cause));
+    if (f->resumed) {
+        buf_puts(out, "resumed at ");
+        forecast_put_moment(f->resumed_us, out);
+    } else {
+        buf_puts(out, "nobody resumed it");
+    }
+    if (f->suspensions > 1)
+        buf_printf(out, "; %llu times in all", (unsigned long long)f->suspensions);
+    buf_putc(out, '\n');
+}
+
+/* "allowed up to 37 requests a second by 00:18:00, 12 at the end; 90 answered 429" */
+static void put_throughput(struct buf *out, const struct forecast *f)
+{
+    if (f->rate_max) {
+        buf_puts(out, "allowed up to ");
+        put_count(out, f->rate_max, "request");
+        buf_puts(out, " a second by ");
+        forecast_put_moment(f->rate_max_us, out);
+        if (f->rate < f->rate_max)
+            buf_printf(out, ", %llu at the end", (unsigned long long)f->rate);
+        if (f->throttled)
+            buf_printf(out, "; %llu answered 429", (unsigned long long)f->throttled);
+        buf_putc(out, '\n');
+    }
+    if (f->pauses) {
+        buf_puts(out, "paused for its quota ");
+        put_count(out, f->pauses, "time");
+        buf_puts(out, ", first at ");
+        forecast_put_moment(f->first_pause_us, out);
+        buf_puts(out, ", for ");
+        forecast_put_span(f->paused_us, out);
+        buf_puts(out, " in all\n");
+    }
+}
+
+static void put_worst_hour(struct buf *out, const struct forecast *f)
+{
+    int64_t margin;
+    if (!f->complete || !forecast_margin(f, &margin))
+        return;
+    buf_printf(out, "worst hour %.*f %%", f->success_worst_ppm == 1000000 ? 0 : 1,
+               (double)f->success_worst_ppm / 10000);
+    if (f->success_worst_us) {
+        buf_puts(out, " at ");
+        forecast_put_moment(f->success_worst_us, out);
+    }
+    buf_puts(out, ", ");
+    forecast_put_margin(f, out);
+    buf_puts(out, f->outage ? ", the scenario's own outage included\n" : "\n");
+}
+
+/* As lines of text, each with a line feed. */
+static void put_forecast(struct buf *out, const struct forecast *f)
+{
+    put_visible(out, f->scenario);
+    buf_puts(out, ": ");
+    forecast_put_span(f->virtual_us, out);
+    put_duration_after(out, " in ", f->duration_us);
+    buf_putc(out, '\n');
+    put_fates(out, f);
+    put_suspensions(out, f);
+    put_throughput(out, f);
+    put_worst_hour(out, f);
 }
 
 /* ---- text ------------------------------------------------------------------------------------------- */
@@ -425,12 +537,6 @@ static void put_rules(struct page *page, const struct judgement *j)
     }
 }
 
-static void put_duration_after(struct buf *out, const char *words, uint64_t us)
-{
-    buf_puts(out, words);
-    put_duration(out, us);
-}
-
 static void put_latency(struct page *page, const struct judgement *j, struct buf *line)
 {
     if (!j->ack.count)
@@ -477,6 +583,19 @@ static void put_unseen(struct page *page, const struct judgement *j, struct buf 
     }
 }
 
+static void put_forecasts(struct page *page, const struct judgement *j, struct buf *lines)
+{
+    for (size_t i = 0; i < j->forecast_count; i++) {
+        const char *label = "forecast";
+        buf_clear(lines);
+        put_forecast(lines, j->forecasts[i]);
+        char *text = mem_text(buf_text(lines)), *rest = text;
+        for (char *line; (line = strsep(&rest, "\n")) && *line; label = "")
+            put_labelled(page, 2, 15, label, line);
+        free(text);
+    }
+}
+
 void report_text(const struct judgement *j, const struct report_options *options, struct buf *out)
 {
     struct page page = page_of(out, options);
@@ -496,6 +615,7 @@ void report_text(const struct judgement *j, const struct report_options *options
         buf_putc(out, '\n');
         put_latency(&page, j, &line);
         put_requests(&page, j, &line);
+        put_forecasts(&page, j, &line);
         put_unseen(&page, j, &line);
         if (j->verdict == FAILS && j->command) {
             buf_puts(out, "\nTo repeat it:\n  ");
@@ -600,6 +720,104 @@ static void json_categories(struct json_writer *w, const struct judgement *j)
     json_close(w, '}');
 }
 
+static void json_throughput(struct json_writer *w, const struct forecast *f)
+{
+    if (!f->rate_max) {
+        json_put(w, "throughput", NULL);
+        return;
+    }
+    json_open(w, "throughput", '{');
+    json_put_u64(w, "max", f->rate_max);
+    json_put_u64(w, "max_at_us", f->rate_max_us);
+    json_put_u64(w, "end", f->rate);
+    json_open(w, "points", '[');
+    for (size_t i = 0; i < f->point_count; i++) {
+        json_open(w, NULL, '{');
+        json_put_u64(w, "at_us", f->points[i].at_us);
+        json_put_u64(w, "rate", f->points[i].rate);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+    json_close(w, '}');
+}
+
+static void json_suspension(struct json_writer *w, const struct forecast *f)
+{
+    json_put_u64(w, "suspensions", f->suspensions);
+    if (!f->suspensions) {
+        json_put(w, "suspended", NULL);
+        return;
+    }
+    json_open(w, "suspended", '{');
+    json_put_u64(w, "at_us", f->suspended_us);
+    json_put(w, "cause", cause_name(f->cause));
+    if (f->resumed)
+        json_put_u64(w, "resumed_us", f->resumed_us);
+    else
+        json_put(w, "resumed_us", NULL);
+    json_close(w, '}');
+}
+
+/* A part of a million as percent. */
+static void json_percent(struct json_writer *w, const char *key, int64_t ppm)
+{
+    char text[32];
+    int len = snprintf(text, sizeof text, "%.2f", (double)ppm / 10000);
+    json_put_raw(w, key, (struct span){text, (size_t)len});
+}
+
+static void json_success(struct json_writer *w, const struct forecast *f)
+{
+    int64_t margin;
+    if (!f->complete || !forecast_margin(f, &margin)) {
+        json_put(w, "success", NULL);
+        return;
+    }
+    json_open(w, "success", '{');
+    json_percent(w, "min", (int64_t)f->success_min_ppm);
+    json_percent(w, "worst", (int64_t)f->success_worst_ppm);
+    json_put_u64(w, "worst_at_us", f->success_worst_us);
+    json_percent(w, "margin", margin);
+    json_close(w, '}');
+}
+
+static void json_forecast(struct json_writer *w, const struct forecast *f)
+{
+    const struct {
+        const char *key;
+        uint64_t n;
+    } counts[] = {
+        {"acknowledged", f->acknowledged},
+        {"after_retries", f->after_retries},
+        {"dropped", f->dropped},
+        {"discarded", f->discarded},
+        {"withheld", f->withheld},
+        {"lost", f->lost},
+        {"pending", f->pending},
+        {"requests", f->requests},
+        {"retries", f->retries},
+        {"throttled", f->throttled},
+        {"pauses", f->pauses},
+        {"paused_us", f->paused_us},
+    };
+    json_open(w, NULL, '{');
+    json_put(w, "scenario", f->scenario);
+    json_put_bool(w, "complete", f->complete);
+    json_put_bool(w, "outage", f->outage);
+    json_put_u64(w, "virtual_us", f->virtual_us);
+    json_put_u64(w, "duration_us", f->duration_us);
+    if (f->complete)
+        json_put_u64(w, "events", f->events);
+    else
+        json_put(w, "events", NULL);
+    for (size_t i = 0; i < COUNT_OF(counts); i++)
+        json_put_u64(w, counts[i].key, counts[i].n);
+    json_suspension(w, f);
+    json_throughput(w, f);
+    json_success(w, f);
+    json_close(w, '}');
+}
+
 static void json_run(struct json_writer *w, const struct judgement *j)
 {
     char started[CLOCK_TEXT_SIZE];
@@ -633,6 +851,10 @@ void report_json(const struct judgement *j, struct buf *out)
         json_finding(&w, &j->findings[i]);
     json_close(&w, ']');
     json_categories(&w, j);
+    json_open(&w, "forecasts", '[');
+    for (size_t i = 0; i < j->forecast_count; i++)
+        json_forecast(&w, j->forecasts[i]);
+    json_close(&w, ']');
     json_latency(&w, &j->ack);
     json_open(&w, "deliveries", '{');
     json_put_u64(&w, "sent", j->deliveries);
@@ -741,6 +963,30 @@ static struct suite_counts junit_count(const struct judgement *j, const struct c
     return n;
 }
 
+/* The forecasts, where the rules about them are. */
+static void junit_forecasts(struct page *page, const struct judgement *j)
+{
+    struct buf text;
+    if (!j->forecast_count)
+        return;
+    buf_init(&text, STRING_BYTES_MAX);
+    buf_puts(page->out, "    <properties>\n");
+    for (size_t i = 0; i < j->forecast_count; i++) {
+        buf_clear(&text);
+        put_forecast(&text, j->forecasts[i]);
+        char *lines = mem_text(buf_text(&text));
+        for (char *feed; (feed = strchr(lines, '\n'));)
+            *feed = feed[1] ? ';' : '\0';
+        buf_puts(page->out, "      <property");
+        put_attribute(page, "name", "forecast", j->forecasts[i]->scenario);
+        put_attribute(page, "value", "", lines);
+        buf_puts(page->out, "/>\n");
+        free(lines);
+    }
+    buf_puts(page->out, "    </properties>\n");
+    buf_reset(&text);
+}
+
 static void junit_suite(struct page *page, const struct judgement *j, const struct category_score *category)
 {
     struct suite_counts n = junit_count(j, category);
@@ -755,6 +1001,8 @@ static void junit_suite(struct page *page, const struct judgement *j, const stru
                category->name, n.tests, n.failures, n.skipped, started);
     put_seconds(page->out, n.time_us);
     buf_puts(page->out, ">\n");
+    if (strcmp(category->name, "flow") == 0)
+        junit_forecasts(page, j);
     for (size_t i = 0; i < j->finding_count; i++)
         if (in_category(&j->findings[i], category))
             junit_case(page, j, category, &j->findings[i]);
@@ -841,12 +1089,33 @@ static void tap_test(struct page *page, const struct judgement *j, size_t index)
         tap_details(page, f);
 }
 
+/* As comments. */
+static void tap_forecasts(struct page *page, const struct judgement *j)
+{
+    struct buf text;
+    buf_init(&text, STRING_BYTES_MAX);
+    for (size_t i = 0; i < j->forecast_count; i++) {
+        buf_clear(&text);
+        put_forecast(&text, j->forecasts[i]);
+        char *lines = mem_text(buf_text(&text)), *rest = lines;
+        const char *label = "# forecast, ";
+        for (char *line; (line = strsep(&rest, "\n")) && *line; label = "#   ") {
+            buf_puts(page->out, label);
+            put_visible(page->out, line);
+            buf_putc(page->out, '\n');
+        }
+        free(lines);
+    }
+    buf_reset(&text);
+}
+
 void report_tap(const struct judgement *j, struct buf *out)
 {
     struct page page = page_of(out, &(struct report_options){0});
     buf_printf(out, "TAP version 14\n1..%zu\n", j->finding_count);
     for (size_t i = 0; i < j->finding_count; i++)
         tap_test(&page, j, i);
+    tap_forecasts(&page, j);
     if (open_end(j))
         buf_printf(out, "Bail out! %s\n", open_end(j));
     buf_reset(&page.scratch);

@@ -97,6 +97,7 @@ struct run {
     int64_t wall_start_us;
     struct loop_timer timer;
     enum halt halt;
+    struct delivery halted; /* what the stream stands still for */
     struct restart restart;
     struct flow flow;  /* the laws in force, if the scenario has any */
     uint64_t rate_max; /* the highest throughput reached, as in flow.h */
@@ -375,6 +376,7 @@ static void arm_kill(struct run *run, const struct plan_item *item)
 static void begin_restart(struct run *run, const struct flight *f, const struct plan_item *item)
 {
     run->restart = (struct restart){.delivery = f->number};
+    run->halted = f->delivery;
     if (item->variant == VARIANT_RESTART_IN_FLIGHT)
         arm_kill(run, item);
 }
@@ -413,7 +415,7 @@ static void on_answer(void *arg, const struct answer *answer)
     } else if (restart) { /* it has ended when the connector is back */
         note_restart_answer(run, item);
     } else {
-        platform_ended(run->platform);
+        platform_ended(run->platform, &f->delivery);
         pump(run, 0);
     }
 }
@@ -447,7 +449,7 @@ static void keep_back(struct run *run, struct flight *f)
     flight_give(run, f);
     platform_answered(run->platform, &delivery, proxy ? OUTCOME_ANSWERED : OUTCOME_REFUSED, answer.status,
                       vclock_now_us(&run->clock));
-    platform_ended(run->platform);
+    platform_ended(run->platform, &delivery);
 }
 
 static void send_delivery(struct run *run, const struct delivery *delivery)
@@ -504,10 +506,12 @@ static void pump(struct run *run, uint64_t ahead_us)
         }
         if (!platform_next(run->platform, due_us > now_us ? due_us : now_us, &delivery))
             continue; /* what was due was lost or too old: time has passed */
-        if (run->plan->items[delivery.first].source == PLAN_SNAPSHOT)
+        if (run->plan->items[delivery.first].source == PLAN_SNAPSHOT) {
+            run->halted = delivery;
             halt(run, HALT_SNAPSHOT);
-        else
+        } else {
             send_delivery(run, &delivery);
+        }
         ahead_us = 0; /* answers are looked at between two */
     }
     draw_bar(run, false);
@@ -620,7 +624,7 @@ static bool play_stream(struct run *run, struct err *err)
             return false;
         vclock_forget(&run->clock, clock_mono_us() - from_us);
         if (halt != HALT_NOTIFY)
-            platform_ended(run->platform);
+            platform_ended(run->platform, &run->halted);
         pump(run, 0);
     }
     return false;

@@ -114,6 +114,10 @@ static void read_scenario(struct reading *r, const struct json_doc *record)
         .skipped = why_of(r, record, "skipped"),
         .about_first = t->about_count,
     };
+    if (json_is_true(record, json_get(record, JSON_ROOT, "flow")) && !p->skipped) {
+        p->forecast = mem_alloc(sizeof *p->forecast);
+        p->forecast->scenario = p->name;
+    }
     uint32_t rule = json_first(record, json_get(record, JSON_ROOT, "rules"));
     for (; rule != JSON_NONE; rule = json_next(record, rule))
         if (rule_of(record, rule) != RULE_NONE)
@@ -208,6 +212,8 @@ static bool read_send(struct reading *r, const struct json_doc *record, struct e
         .kind = (uint8_t)read_kind(r, record),
         .at_us = count_of(record, "at_us"),
         .scheduled_us = count_of(record, "scheduled_us"),
+        .virtual_us = count_of(record, "virtual_us"),
+        .again = count_of(record, "attempt") > 1,
         .universe = UNIVERSE_COUNT,
         .blame = RULE_NONE,
     };
@@ -218,8 +224,11 @@ static bool read_send(struct reading *r, const struct json_doc *record, struct e
         event_name_of(t, text_of(r, record, a->kind == KIND_NOTIFICATION ? "notification" : "event"));
     copy_of(r, record, "event_id", a->event_id, sizeof a->event_id);
     t->bytes += count_of(record, "bytes");
-    if (t->played[a->scenario].effects != RULE_NONE)
+    const struct played *p = &t->played[a->scenario];
+    if (p->effects != RULE_NONE)
         read_abouts(r, record, a);
+    if (p->forecast && a->kind == KIND_EVENTS)
+        forecast_count_request(p->forecast, a->at_us, a->virtual_us);
     return true;
 }
 
@@ -252,7 +261,34 @@ static void read_answer(struct reading *r, const struct json_doc *record)
     a->latency_us = count_of(record, "latency_us");
     a->total_us = count_of(record, "total_us");
     a->late_us = count_of(record, "late_us");
+    if (outcome == OUTCOME_OUTAGE) /* it never got there */
+        a->kind = KIND_UNKNOWN;
     read_note(r, record, a);
+    struct forecast *f = r->t->played[a->scenario].forecast;
+    if (!f)
+        return;
+    forecast_count_answer(f, a->at_us + a->total_us);
+    if (a->kind == KIND_EVENTS && outcome == OUTCOME_ANSWERED && a->status >= 200 && a->status < 300)
+        forecast_count_acknowledged(f, a->events, a->event_id, a->again);
+}
+
+/* The forecast of the scenario that is being played; NULL: it has none. */
+static struct forecast *forecast_of(struct reading *r)
+{
+    struct transcript *t = r->t;
+    return t->played_count ? t->played[t->played_count - 1].forecast : NULL;
+}
+
+static void read_notice(struct reading *r, const struct json_doc *record)
+{
+    if (forecast_of(r))
+        forecast_read_notice(forecast_of(r), record);
+}
+
+static void read_tally(struct reading *r, const struct json_doc *record)
+{
+    if (forecast_of(r))
+        forecast_read_tally(forecast_of(r), record);
 }
 
 /* The scenario that is being played, if its effects are looked at. */
@@ -324,7 +360,7 @@ static const struct {
 } record_kinds[] = {
     {"answer", read_answer},   {"state", read_state},       {"scenario", read_scenario},
     {"settled", read_settled}, {"snapshot", read_snapshot}, {"restart", read_restart},
-    {"end", read_end},
+    {"notice", read_notice},   {"tally", read_tally},       {"end", read_end},
 };
 
 static bool read_record(void *arg, struct span kind, const struct json_doc *record, struct err *err)
@@ -370,6 +406,9 @@ static void played_reset(struct played *p)
     free(p->skipped);
     free(p->look_trouble);
     free(p->not_back);
+    if (p->forecast)
+        forecast_reset(p->forecast);
+    free(p->forecast);
     interns_reset(&p->entities);
     effect_records_reset(&p->undisturbed);
     effect_records_reset(&p->disturbed);

@@ -9,6 +9,7 @@
 #include "effects.h"
 #include "event.h"
 #include "fault.h"
+#include "forecast.h"
 #include "intern.h"
 #include "journal.h"
 #include "rules.h"
@@ -18,7 +19,8 @@ enum attempt_kind {
     KIND_REACHABILITY,
     KIND_DIAGNOSIS,
     KIND_NOTIFICATION,
-    KIND_UNKNOWN, /* of a later version, or with a fault of one: nothing is expected of it */
+    KIND_UNKNOWN, /* of a later version or with a fault of one, or kept from the connector: nothing is
+                   * expected of it */
 };
 
 /* Why an attempt speaks neither for nor against a connector. */
@@ -43,8 +45,10 @@ struct attempt {
     uint8_t universe;      /* enum universe; UNIVERSE_COUNT: there are none */
     uint8_t rule;          /* enum rule_id: who judges the answer */
     bool ended;            /* has an answer record */
+    bool again;            /* not the first attempt */
     uint8_t blame, excuse; /* enum rule_id, enum excuse: see blame.h */
     uint64_t at_us, scheduled_us, latency_us, total_us, late_us;
+    uint64_t virtual_us; /* in a scenario with a forecast: when, by the platform's clock */
     char event_id[UUID_SIZE];
     char *note; /* curl's words, where a redirect leads, or how a refusal reads; often NULL */
 };
@@ -62,6 +66,8 @@ struct played {
     bool given_up;   /* the connector fell silent */
     uint8_t effects; /* enum rule_id: what is wrong in the state speaks against it; RULE_NONE: nobody looks */
     char *skipped;   /* why it was not played; NULL: it was */
+    uint32_t fails_from; /* see blame.h: requests a second from which on it failed; 0: not for the load */
+    struct forecast *forecast; /* the platform's laws over hours were in force; NULL: they were not */
     /* with effects: */
     struct interns entities; /* the neutral names of whom its events are about */
     size_t about_first, about_count;

@@ -66,7 +66,7 @@ static void measure(const struct story *story)
             continue;
         bool down = now_us >= story->down_us && now_us < story->up_us;
         platform_answered(platform, &d, OUTCOME_ANSWERED, down ? 503 : 200, now_us);
-        platform_ended(platform);
+        platform_ended(platform, &d);
         if (++steps % 4096)
             continue;
         size_t bytes = heap_bytes() - before;

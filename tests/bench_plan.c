@@ -38,7 +38,7 @@ static bool measure(struct data *data, const struct scenario *scenario, struct e
     while (!platform_done(platform)) {
         now_us = platform_due_us(platform, now_us);
         if (platform_next(platform, now_us, &delivery))
-            platform_ended(platform);
+            platform_ended(platform, &delivery);
     }
     printf("{\"events\": %zu, \"us\": %llu, \"bytes\": %ld}\n", plan->count,
            (unsigned long long)(bench_ns() - from_ns) / 1000, peak_bytes() - before);

@@ -15,6 +15,8 @@ struct turn {
     unsigned about;
     unsigned copy_of; /* the delivery that brings the same event; 0: no other does */
     unsigned events;
+    unsigned attempt;    /* 0: the first */
+    unsigned wait_ms;    /* of the platform's clock since the one before, in a scenario over hours */
     const char *outcome; /* NULL: "answered", or "" for none at all */
     unsigned status;
     unsigned ms, late_ms, gap_ms; /* how long it took; our own lateness; how long after the one before */
@@ -24,7 +26,8 @@ struct turn {
 struct book {
     struct buf text;
     unsigned deliveries;
-    uint64_t at_us;
+    uint64_t at_us, virtual_us;
+    bool flow; /* the scenario is over hours */
     struct judgement *judgement;
     struct err err;
 };
@@ -56,6 +59,7 @@ static inline void scenario_with(struct book *b, const char *name, const char *r
         rules += len + (rules[len] == ' ');
     }
     buf_printf(&b->text, "]%s}\n", more);
+    b->flow = false;
 }
 
 static inline void scenario(struct book *b, const char *name, const char *rules)
@@ -66,6 +70,13 @@ static inline void scenario(struct book *b, const char *name, const char *rules)
 static inline void load_scenario(struct book *b)
 {
     scenario_with(b, "load", "ack/load", ",\"load\":true");
+}
+
+static inline void hours_scenario(struct book *b, const char *name, const char *rules)
+{
+    scenario_with(b, name, rules, ",\"flow\":true");
+    b->flow = true;
+    b->virtual_us = 0;
 }
 
 static inline void put_member(struct book *b, const char *name, const char *value)
@@ -79,12 +90,15 @@ static inline void send_only(struct book *b, struct turn turn)
     b->deliveries++;
     b->at_us += turn.gap_ms * 1000;
     buf_printf(&b->text,
-               "{\"record\":\"send\",\"delivery\":%u,\"kind\":\"%s\",\"attempt\":1,\"at_us\":%llu,"
+               "{\"record\":\"send\",\"delivery\":%u,\"kind\":\"%s\",\"attempt\":%u,\"at_us\":%llu,"
                "\"scheduled_us\":%llu,\"events\":%u,\"event\":\"%s\","
                "\"event_id\":\"018e197c-dfe2-70f8-9346-%012u\",\"bytes\":10",
-               b->deliveries, turn.kind ? turn.kind : "events", (unsigned long long)b->at_us,
-               (unsigned long long)b->at_us, turn.events ? turn.events : 1,
+               b->deliveries, turn.kind ? turn.kind : "events", turn.attempt ? turn.attempt : 1,
+               (unsigned long long)b->at_us, (unsigned long long)b->at_us, turn.events ? turn.events : 1,
                turn.event ? turn.event : "product.updated", turn.copy_of ? turn.copy_of : b->deliveries);
+    b->virtual_us += turn.wait_ms * UINT64_C(1000);
+    if (b->flow)
+        buf_printf(&b->text, ",\"virtual_us\":%llu", (unsigned long long)b->virtual_us);
     put_member(b, "fault", turn.fault);
     put_member(b, "variant", turn.variant);
     put_member(b, "mistake", turn.mistake);

@@ -493,6 +493,20 @@ static void test_connector_bugs_change_the_answer_that_they_are_about(void **sta
 }
 
 /* A bug leaves alone what it is not about: a plain delivery, sent once, is taken at once. */
+static void test_connector_bug_notification_refuses_notifications(void **state)
+{
+    (void)state;
+    const struct span body = span_of("{\"notification_type\":\"subscription.resumed\"}");
+    static const enum connector_bug bugs[] = {BUG_NONE, BUG_NOTIFICATION_400};
+    for (size_t i = 0; i < COUNT_OF(bugs); i++) {
+        struct desk desk;
+        desk_open(&desk, bugs[i], NULL);
+        assert_int_equal(post(&desk, AEP, RIGHT, body), bugs[i] ? 400 : 200);
+        assert_int_equal(post(&desk, AEP, OTHER_SECRET, body), 401);
+        desk_close(&desk);
+    }
+}
+
 static void test_connector_bugs_leave_a_plain_delivery_alone(void **state)
 {
     (void)state;
@@ -956,6 +970,7 @@ int main(void)
         cmocka_unit_test(test_connector_drops_events_that_it_caused_itself),
         cmocka_unit_test(test_connector_remembers_what_it_acknowledged),
         cmocka_unit_test(test_connector_bugs_change_the_answer_that_they_are_about),
+        cmocka_unit_test(test_connector_bug_notification_refuses_notifications),
         cmocka_unit_test(test_connector_bugs_leave_a_plain_delivery_alone),
         cmocka_unit_test(test_connector_bugs_change_what_is_kept),
         cmocka_unit_test(test_connector_bug_stored_anyway_keeps_what_it_refused_for_its_missing_signature),

@@ -191,7 +191,7 @@ static void answer(struct world *w, size_t at)
         end_in(w, open.delivery.first, open.delivery.count, ACKNOWLEDGED);
     platform_answered(w->platform, &open.delivery, open.status ? OUTCOME_ANSWERED : OUTCOME_TIMEOUT,
                       open.status, w->now_us);
-    platform_ended(w->platform);
+    platform_ended(w->platform, &open.delivery);
 }
 
 /* The request that ends first; of several, the one that was sent first. */
@@ -513,7 +513,7 @@ static void test_what_is_in_flight_when_it_is_suspended_may_still_arrive(void **
     platform_answered(w->platform, &d[2], OUTCOME_TIMEOUT, 0, 12); /* no retry: it is lost */
     platform_answered(w->platform, &d[3], OUTCOME_ANSWERED, 404, 13);
     for (size_t i = 0; i < 4; i++)
-        platform_ended(w->platform);
+        platform_ended(w->platform, &d[i]);
     struct tally t = audit(w);
     assert_true(platform_done(w->platform));
     assert_int_equal(t.acknowledged, 1);
@@ -805,7 +805,7 @@ static void test_a_retry_is_spoiled_in_its_message_only(void **state)
         assert_true(platform_next(w->platform, 0, &d));
         assert_int_equal(d.variant, table[i].planned);
         platform_answered(w->platform, &d, OUTCOME_RESET, 0, 0);
-        platform_ended(w->platform);
+        platform_ended(w->platform, &d);
         assert_true(platform_next(w->platform, 5 * M, &d));
         assert_int_equal(d.variant, table[i].again);
         assert_int_equal(d.retry, 1);
@@ -839,11 +839,11 @@ static void test_a_clock_that_goes_back_changes_nothing(void **state)
     assert_int_equal(platform_due_us(w->platform, 0), H + S);
     assert_false(platform_next(w->platform, 5, &d));
     platform_answered(w->platform, &d, OUTCOME_TIMEOUT, 0, 7);
-    platform_ended(w->platform);
+    platform_ended(w->platform, &d);
     assert_true(platform_next(w->platform, H + S, &d));
     end_in(w, 1, 1, ACKNOWLEDGED);
     platform_answered(w->platform, &d, OUTCOME_ANSWERED, 200, 0);
-    platform_ended(w->platform);
+    platform_ended(w->platform, &d);
     assert_int_equal(platform_due_us(w->platform, 0), H + 5 * M);
     world_free(w);
 }
@@ -858,7 +858,7 @@ static void test_a_clock_that_leaps_over_a_suspension_loses_what_it_would_have(v
     struct delivery d;
     assert_true(platform_next(w->platform, 0, &d));
     platform_answered(w->platform, &d, OUTCOME_ANSWERED, 404, 0);
-    platform_ended(w->platform);
+    platform_ended(w->platform, &d);
     assert_true(platform_next(w->platform, 24 * H, &d)); /* the connector was resumed at 0:04 */
     assert_int_equal(d.first, 4);
     struct tally t = platform_tally(w->platform);
@@ -878,11 +878,11 @@ static void test_a_clock_that_leaps_over_a_check_finds_it_before_the_resumption(
     struct delivery d;
     assert_true(platform_next(w->platform, 0, &d));
     platform_answered(w->platform, &d, OUTCOME_ANSWERED, 404, 0);
-    platform_ended(w->platform);
+    platform_ended(w->platform, &d);
     assert_true(platform_next(w->platform, H, &d));
     assert_int_equal(d.first, 1);
     platform_answered(w->platform, &d, OUTCOME_ANSWERED, 200, H);
-    platform_ended(w->platform);
+    platform_ended(w->platform, &d);
     assert_true(platform_next(w->platform, H, &d));
     assert_int_equal(d.first, 4);
     assert_int_equal(platform_tally(w->platform).lost, 2);

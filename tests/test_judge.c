@@ -157,7 +157,8 @@ static void test_every_rule_of_the_table_is_shown_here(void **state)
     static const char *const by_state[] = {"idem", "order", "durable"}; /* test_trial.c */
     for (size_t r = 0; r < rule_count(); r++) {
         const char *category = category_at(category_of(rule_at(r)))->name;
-        bool here = strcmp(rule_at(r)->id, "ack/load") == 0; /* has its own tests */
+        bool here = strcmp(rule_at(r)->id, "ack/load") == 0 || /* have their own tests */
+                    strcmp(category, "flow") == 0;
         for (size_t i = 0; i < COUNT_OF(by_state); i++)
             here |= strcmp(category, by_state[i]) == 0;
         for (size_t i = 0; i < COUNT_OF(shows); i++)
@@ -231,20 +232,25 @@ static void test_moments_and_order_are_controls_as_well(void **state)
 static void test_a_wrong_path_is_one_failure(void **state)
 {
     (void)state;
-    struct book b;
-    begin(&b, "aep");
-    scenario(&b, "s", "ack/deadline sig/valid sig/forged form/malformed");
-    TIMES(&b, 10, .status = 404);
-    TIMES(&b, 5, FAULT("forge", "random"), .status = 404);
-    TIMES(&b, 5, FAULT("malform", "cut"), .status = 404);
-    judge(&b);
-    expect_only(&b, "ack/deadline");
-    expect(&b, "sig/forged", VERDICT_INCONCLUSIVE);
-    expect(&b, "sig/valid", VERDICT_INCONCLUSIVE);
-    expect_reason(&b, "sig/valid", "(see ack/deadline)");
-    expect_reason(&b, "ack/deadline",
-                  "10 of 10 valid deliveries were not acknowledged; the first was answered 404 Not Found");
-    finish(&b);
+    static const char *const owners[][2] = {{"aep", "flow/suspension"}, {"events-api", "ack/deadline"}};
+    for (size_t i = 0; i < COUNT_OF(owners); i++) {
+        struct book b;
+        begin(&b, owners[i][0]);
+        scenario(&b, "s", "ack/deadline sig/valid sig/forged form/malformed");
+        TIMES(&b, 10, .status = 404);
+        TIMES(&b, 5, FAULT("forge", "random"), .status = 404);
+        TIMES(&b, 5, FAULT("malform", "cut"), .status = 404);
+        judge(&b);
+        expect_only(&b, owners[i][1]);
+        expect(&b, "sig/forged", VERDICT_INCONCLUSIVE);
+        expect(&b, "sig/valid", VERDICT_INCONCLUSIVE);
+        expect_reason(&b, "sig/valid", owners[i][1]);
+        expect_reason(
+            &b, owners[i][1],
+            "10 of 10 valid deliveries were not acknowledged; the first was answered 404 Not Found");
+        assert_non_null(strstr(found(&b, owners[i][1])->fix, "Give the URL with the path"));
+        finish(&b);
+    }
 }
 
 /* ---- our own lateness, and our own failures --------------------------------------------------- */
@@ -274,6 +280,21 @@ static void test_silence_is_blamed_when_we_were_late_by_little(void **state)
     TIMES(&b, 3, .outcome = "timeout", .late_ms = 299);
     judge(&b);
     expect_only(&b, "ack/deadline");
+    finish(&b);
+}
+
+static void test_an_end_of_the_connection_is_blamed_unless_we_were_very_late(void **state)
+{
+    (void)state;
+    struct book b;
+    begin(&b, "events-api");
+    scenario(&b, "s", "form/large ack/deadline");
+    TIMES(&b, 3, PLAIN);
+    PLAY(&b, .outcome = "reset", .late_ms = 500);
+    PLAY(&b, FAULT("malform", "large"), .outcome = "reset", .late_ms = 499);
+    judge(&b);
+    expect_only(&b, "form/large");
+    expect(&b, "ack/deadline", VERDICT_PASS);
     finish(&b);
 }
 
@@ -976,7 +997,7 @@ static void test_what_load_does_not_explain_is_not_blamed_on_it(void **state)
     TIMES(&b, 50, PLAIN);
     TIMES(&b, 5, .status = 404);
     judge(&b);
-    expect_only(&b, "ack/deadline");
+    expect_only(&b, "flow/suspension");
     finish(&b);
 }
 
@@ -1518,6 +1539,7 @@ int main(void)
         cmocka_unit_test(test_a_wrong_path_is_one_failure),
         cmocka_unit_test(test_silence_while_we_were_late_is_nobodys_fault),
         cmocka_unit_test(test_silence_is_blamed_when_we_were_late_by_little),
+        cmocka_unit_test(test_an_end_of_the_connection_is_blamed_unless_we_were_very_late),
         cmocka_unit_test(test_a_wrong_answer_is_blamed_however_late_we_were),
         cmocka_unit_test(test_headroom_leaves_out_our_lateness),
         cmocka_unit_test(test_headroom_counts_from_when_we_sent),

@@ -20,10 +20,30 @@
 #define UPDATES(entities, pace)                                                                              \
     SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":" #entities "}],\"pace\":" pace)
 
+/* What is in flight, the oldest first. */
+static struct delivery flying[IN_FLIGHT_MAX];
+static size_t flying_count;
+
+static bool take(struct platform *platform, uint64_t now_us, struct delivery *d)
+{
+    if (flying_count && platform_in_flight(platform) == 0)
+        flying_count = 0; /* another test's */
+    if (!platform_next(platform, now_us, d))
+        return false;
+    flying[flying_count++] = *d;
+    return true;
+}
+
+static void end_oldest(struct platform *platform)
+{
+    platform_ended(platform, &flying[0]);
+    memmove(flying, flying + 1, --flying_count * sizeof *flying);
+}
+
 static struct delivery next(struct platform *platform, uint64_t now_us)
 {
     struct delivery d;
-    if (!platform_next(platform, now_us, &d))
+    if (!take(platform, now_us, &d))
         fail_msg("nothing is due at %llu us", (unsigned long long)now_us);
     return d;
 }
@@ -31,7 +51,7 @@ static struct delivery next(struct platform *platform, uint64_t now_us)
 static void assert_nothing_due(struct platform *platform, uint64_t now_us)
 {
     struct delivery d;
-    assert_false(platform_next(platform, now_us, &d));
+    assert_false(take(platform, now_us, &d));
     assert_true(platform_due_us(platform, now_us) > now_us);
 }
 
@@ -45,7 +65,7 @@ static void assert_batches(const char *scenario, enum platform_id id, const size
         struct delivery d = next(platform, 0);
         if (d.count != expected[i])
             fail_msg("request %zu holds %zu events, not %zu", i, d.count, expected[i]);
-        platform_ended(platform);
+        end_oldest(platform);
     }
     assert_true(platform_done(platform));
     platform_free(platform);
@@ -105,14 +125,14 @@ static void test_requests_never_mix_variants(void **state)
         struct planning p = planning_of(scenario, PLATFORM_EVENTS_API, seed);
         struct platform *platform = platform_new(p.plan);
         struct delivery d;
-        while (platform_next(platform, 0, &d)) {
+        while (take(platform, 0, &d)) {
             assert_in_range(d.count, 1, EVENTS_API_EVENTS_PER_REQUEST_MAX);
             biggest = d.count > biggest ? d.count : biggest;
             for (size_t i = 1; i < d.count; i++) {
                 assert_int_equal(p.plan->items[d.first + i].variant, p.plan->items[d.first].variant);
                 assert_int_equal(p.plan->items[d.first + i].spec, p.plan->items[d.first].spec);
             }
-            platform_ended(platform);
+            end_oldest(platform);
         }
         platform_free(platform);
         planning_reset(&p);
@@ -130,7 +150,7 @@ static void test_deliveries_are_numbered_in_the_order_of_sending(void **state)
         assert_int_equal(d.id, i + 1);
         assert_int_equal(d.attempt, 1);
         assert_int_equal(d.first, i);
-        platform_ended(platform);
+        end_oldest(platform);
     }
     platform_free(platform);
     planning_reset(&p);
@@ -149,7 +169,7 @@ static void test_without_a_rate_an_answer_makes_room_for_the_next(void **state)
     assert_int_equal(platform_in_flight(platform), 2);
     assert_int_equal(platform_due_us(platform, 100), UINT64_MAX); /* until an answer comes */
     assert_nothing_due(platform, 5 * S);
-    platform_ended(platform);
+    end_oldest(platform);
     assert_int_equal(platform_in_flight(platform), 1);
     /* It was not held up by anybody but the connector's pace: it counts from now. */
     assert_int_equal(next(platform, 6 * S).scheduled_us, 6 * S);
@@ -200,7 +220,7 @@ static void test_with_a_rate_only_our_own_limit_holds_requests_back(void **state
     for (unsigned i = 0; i < IN_FLIGHT_MAX; i++)
         next(platform, S);
     assert_nothing_due(platform, S);
-    platform_ended(platform);
+    end_oldest(platform);
     assert_int_equal(next(platform, 2 * S).scheduled_us, IN_FLIGHT_MAX * 10); /* its own, long past */
     platform_free(platform);
     planning_reset(&p);
@@ -213,11 +233,11 @@ static void test_platform_is_done_when_all_is_sent_and_answered(void **state)
     struct platform *platform = platform_new(p.plan);
     assert_false(platform_done(platform));
     next(platform, 0);
-    platform_ended(platform);
+    end_oldest(platform);
     assert_false(platform_done(platform)); /* nothing in flight, but not all is sent */
     next(platform, 0);
     assert_false(platform_done(platform)); /* all is sent, but not answered */
-    platform_ended(platform);
+    end_oldest(platform);
     assert_true(platform_done(platform));
     assert_nothing_due(platform, S);
     platform_free(platform);
@@ -243,6 +263,7 @@ static void test_a_plan_without_events_is_done_at_once(void **state)
 struct hand {
     struct scenario scenario;
     struct plan plan;
+    struct plan_source source;
     struct plan_item items[32];
 };
 
@@ -265,8 +286,9 @@ static void hand(struct hand *h, const char *text, uint32_t batch, uint32_t conc
                  {'f', UNIVERSE_B, VARIANT_FORGE_RANDOM, 0},
                  {'s', UNIVERSE_A, VARIANT_NONE, PLAN_SNAPSHOT},
                  {'c', UNIVERSE_A, VARIANT_NONE, PLAN_REACHABILITY}};
-    *h = (struct hand){.scenario.pace = {.concurrency = concurrency}};
-    h->plan = (struct plan){.scenario = &h->scenario, .batch = batch, .universes = 3, .items = h->items};
+    *h = (struct hand){.scenario.pace = {.concurrency = concurrency}, .source.pool = "product"};
+    h->plan = (struct plan){
+        .scenario = &h->scenario, .batch = batch, .universes = 3, .items = h->items, .sources = &h->source};
     for (; *text; text++)
         for (size_t i = 0; i < COUNT_OF(kinds); i++)
             if (kinds[i].key == *text) {
@@ -275,7 +297,7 @@ static void hand(struct hand *h, const char *text, uint32_t batch, uint32_t conc
                 uint32_t event = (uint32_t)h->plan.count;
                 *item = (struct plan_item){.event = copy ? event - 1 : event,
                                            .order = copy ? event - 1 : event,
-                                           .entity = 3 * event + kinds[i].universe,
+                                           .entity = 3 * (copy ? event - 1 : event) + kinds[i].universe,
                                            .variant = (uint8_t)kinds[i].variant,
                                            .source = kinds[i].source,
                                            .copy = copy};
@@ -289,7 +311,7 @@ static void assert_requests(const char *text, uint32_t batch, const char *expect
     hand(&h, text, batch, 1);
     struct platform *platform = platform_new(&h.plan);
     char found[100] = "";
-    for (struct delivery d; platform_next(platform, 0, &d); platform_ended(platform))
+    for (struct delivery d; take(platform, 0, &d); end_oldest(platform))
         snprintf(found + strlen(found), sizeof found - strlen(found), "%s%.*s", *found ? " " : "",
                  (int)d.count, text + d.first);
     assert_string_equal(found, expected);
@@ -328,7 +350,7 @@ static void test_a_request_is_what_happens_to_all_of_it(void **state)
     struct platform *platform = platform_new(&h.plan);
     for (size_t i = 0; i < COUNT_OF(expected); i++) {
         assert_int_equal(next(platform, 0).variant, expected[i]);
-        platform_ended(platform);
+        end_oldest(platform);
     }
     assert_true(platform_done(platform));
     platform_free(platform);
@@ -345,9 +367,9 @@ static void test_an_overlapping_copy_leaves_with_its_original_when_all_is_full(v
     assert_int_equal(platform_due_us(platform, 5), 5);
     assert_int_equal(next(platform, 5).variant, VARIANT_OVERLAP_COPY);
     assert_nothing_due(platform, S);
-    platform_ended(platform);
+    end_oldest(platform);
     assert_nothing_due(platform, S);
-    platform_ended(platform);
+    end_oldest(platform);
     next(platform, S);
     platform_free(platform);
 }
@@ -356,14 +378,50 @@ static void test_what_comes_again_waits_for_the_end_of_its_original(void **state
 {
     (void)state;
     struct hand h;
-    hand(&h, "abd", 10, 10);
+    hand(&h, "babd", 10, 10);
     struct platform *platform = platform_new(&h.plan);
     next(platform, 0);
     next(platform, 0);
-    platform_ended(platform);
+    next(platform, 0);
+    end_oldest(platform);
+    end_oldest(platform);
     assert_nothing_due(platform, S);
-    platform_ended(platform);
+    end_oldest(platform);
     assert_int_equal(next(platform, S).variant, VARIANT_DUPLICATE_APART);
+    platform_free(platform);
+}
+
+static void test_where_states_are_judged_an_entity_has_one_event_in_flight(void **state)
+{
+    (void)state;
+    struct hand h;
+    hand(&h, "ba'b", 1, 10);
+    h.items[3].entity = h.items[0].entity;
+    struct platform *platform = platform_new(&h.plan);
+    next(platform, 0);
+    next(platform, 0);
+    next(platform, 0);
+    assert_nothing_due(platform, S);
+    end_oldest(platform);
+    assert_int_equal(next(platform, S).first, 3);
+    platform_free(platform);
+}
+
+static void test_a_copy_does_not_overtake_its_event(void **state)
+{
+    (void)state;
+    struct hand h;
+    hand(&h, "ddd", 1, 10); /* copies of the events before them, of which the first is not there */
+    h.plan.universes = 1;
+    h.items[0].copy = 0;
+    h.items[0].variant = VARIANT_NONE;
+    h.items[1].event = h.items[0].event;
+    struct platform *platform = platform_new(&h.plan);
+    next(platform, 0);
+    assert_nothing_due(platform, S);
+    end_oldest(platform);
+    next(platform, S);
+    next(platform, S); /* of another event */
     platform_free(platform);
 }
 
@@ -376,16 +434,16 @@ static void assert_barrier(const char *text)
     next(platform, 0);
     next(platform, 0);
     assert_nothing_due(platform, S);
-    platform_ended(platform);
+    end_oldest(platform);
     assert_nothing_due(platform, S);
-    platform_ended(platform);
+    end_oldest(platform);
     assert_int_equal(platform_due_us(platform, 2 * S), 2 * S);
     struct delivery barrier = next(platform, 2 * S);
     assert_int_equal(barrier.count, 1);
     assert_int_equal(barrier.first, 2);
     assert_nothing_due(platform, 3 * S);
     assert_false(platform_done(platform));
-    platform_ended(platform);
+    end_oldest(platform);
     next(platform, 4 * S);
     next(platform, 4 * S);
     assert_int_equal(platform_in_flight(platform), 2);
@@ -419,9 +477,9 @@ static void test_with_a_rate_what_a_barrier_held_back_counts_from_then(void **st
     struct platform *platform = platform_new(&h.plan);
     assert_int_equal(next(platform, 1).scheduled_us, 0);
     assert_nothing_due(platform, 4 * S / 3); /* the barrier is due at 1 s, and waits */
-    platform_ended(platform);
+    end_oldest(platform);
     assert_int_equal(next(platform, 3 * S / 2).scheduled_us, 3 * S / 2);
-    platform_ended(platform);
+    end_oldest(platform);
     assert_int_equal(next(platform, 5 * S / 2).scheduled_us, 5 * S / 2);
     assert_int_equal(platform_due_us(platform, 5 * S / 2), 3 * S);
     assert_int_equal(next(platform, 4 * S).scheduled_us, 3 * S);
@@ -464,7 +522,7 @@ static void play(const struct plan *plan, struct rng *r, unsigned char *sent)
         assert_true(due_us != UINT64_MAX || open > 0); /* else it would wait for ever */
         bool answer = open && (due_us == UINT64_MAX || rng_below(r, 3) == 0);
         if (answer) {
-            platform_ended(platform);
+            end_oldest(platform);
             open--;
             now_us += rng_below(r, 5000);
             continue;
@@ -525,6 +583,8 @@ int main(void)
         cmocka_unit_test(test_a_request_is_what_happens_to_all_of_it),
         cmocka_unit_test(test_an_overlapping_copy_leaves_with_its_original_when_all_is_full),
         cmocka_unit_test(test_what_comes_again_waits_for_the_end_of_its_original),
+        cmocka_unit_test(test_where_states_are_judged_an_entity_has_one_event_in_flight),
+        cmocka_unit_test(test_a_copy_does_not_overtake_its_event),
         cmocka_unit_test(test_nothing_is_in_flight_around_a_barrier),
         cmocka_unit_test(test_barriers_one_after_another_and_at_both_ends),
         cmocka_unit_test(test_with_a_rate_what_a_barrier_held_back_counts_from_then),

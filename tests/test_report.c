@@ -149,6 +149,50 @@ static void make_state_speak(struct sample *s, struct difference difference)
                                        .difference = difference};
 }
 
+/* A day with an outage, at whose end the subscription was gone; and an afternoon that was interrupted. */
+static const struct forecast day = {
+    .scenario = "hours/outage",
+    .complete = true,
+    .outage = true,
+    .virtual_us = UINT64_C(86400000000),
+    .duration_us = 3100000,
+    .events = 1440,
+    .acknowledged = 1410,
+    .after_retries = 25,
+    .lost = 30,
+    .requests = 1500,
+    .retries = 60,
+    .throttled = 3,
+    .rate = 12,
+    .rate_max = 37,
+    .rate_max_us = UINT64_C(1080000000),
+    .points = {{1000000, 2}, {UINT64_C(1080000000), 37}},
+    .point_count = 2,
+    .suspensions = 1,
+    .cause = CAUSE_NOT_FOUND,
+    .suspended_us = UINT64_C(7630000000),
+    .success_min_ppm = 900000,
+    .success_worst_ppm = 916700,
+    .success_worst_us = UINT64_C(3661000000),
+};
+static const struct forecast afternoon = {
+    .scenario = "hours/quota",
+    .virtual_us = UINT64_C(5400000000),
+    .duration_us = 900000,
+    .acknowledged = 1,
+    .discarded = 2,
+    .pauses = 2,
+    .paused_us = UINT64_C(2400000000),
+    .first_pause_us = UINT64_C(1110000000),
+};
+
+static void add_forecasts(struct judgement *j)
+{
+    static const struct forecast *const forecasts[] = {&day, &afternoon};
+    j->forecasts = forecasts;
+    j->forecast_count = COUNT_OF(forecasts);
+}
+
 /* What a connector may put into its answers. */
 static const char HOSTILE[] = "\"quoted\" 'single' \\ \x1b[2J\x07 \xff\xc0\x80\xed\xa0\x80 <b>&amp;]]> "
                               "-->\r\n...\nok 1 - fine # SKIP\x7f\xc2\x9b\xef\xbf\xbf é";
@@ -173,6 +217,10 @@ static void make_hostile(struct sample *s)
                                                                         .deliveries_count = 1};
     make_status_fail(s);
     s->findings[STATUS].reason = HOSTILE;
+    static const struct forecast forecast = {.scenario = HOSTILE, .events = 1};
+    static const struct forecast *const forecasts[] = {&forecast};
+    s->judgement.forecasts = forecasts;
+    s->judgement.forecast_count = 1;
 }
 
 typedef void render_fn(const struct judgement *judgement, struct buf *out);
@@ -335,6 +383,49 @@ static void test_text_is_coloured_only_when_asked(void **state)
     assert_has(coloured, "\033[1;31mFAILS\033[0m   57/100");
     free(plain);
     free(coloured);
+}
+
+static void test_text_tells_forecasts(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    add_forecasts(j);
+    char *text = render_text(j, (struct report_options){0});
+    assert_has(
+        text,
+        "a connection\n"
+        "  forecast       hours/outage: 24 h in 3.1 s\n"
+        "                 1440 events: 1410 acknowledged, 25 of them after retries; 30 lost while "
+        "suspended\n"
+        "                 suspended at 02:07:10, because a delivery was answered with 404; nobody "
+        "resumed it\n"
+        "                 allowed up to 37 requests a second by 00:18:00, 12 at the end; 3 answered 429\n"
+        "                 worst hour 91.7 % at 01:01:01, 1.7 points above the limit of 90 %, the "
+        "scenario's own outage included\n"
+        "  forecast       hours/quota: 1 h 30 min in 900 ms\n"
+        "                 1 acknowledged; 2 discarded, too old at their turn; the run ended before the "
+        "rest was known\n"
+        "                 paused for its quota 2 times, first at 00:18:30, for 40 min in all\n"
+        "  not observed");
+    free(text);
+}
+
+static void test_text_tells_resumed_and_repeated_suspensions(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    struct forecast f = day;
+    const struct forecast *const forecasts[] = {&f};
+    f.resumed = true;
+    f.resumed_us = UINT64_C(9000000000);
+    f.suspensions = 3;
+    j->forecasts = forecasts;
+    j->forecast_count = 1;
+    char *text = render_text(j, (struct report_options){0});
+    assert_has(text, "answered with 404; resumed at 02:30:00; 3 times in all\n");
+    free(text);
 }
 
 static void test_text_wraps_at_spaces_with_a_hanging_indent(void **state)
@@ -551,6 +642,38 @@ static void test_json_tells_what_differs(void **state)
     cJSON_Delete(root);
 }
 
+static void test_json_tells_forecasts(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    add_forecasts(j);
+    cJSON *root = parse_report(j), *all = at(root, "forecasts"), *f = cJSON_GetArrayItem(all, 0);
+    assert_int_equal(cJSON_GetArraySize(all), 2);
+    assert_string_equal(text_at(f, "scenario"), "hours/outage");
+    assert_true(cJSON_IsTrue(at(f, "complete")));
+    assert_true(cJSON_IsTrue(at(f, "outage")));
+    assert_true(at(f, "virtual_us")->valuedouble == 86400e6);
+    assert_int_equal(at(f, "events")->valueint, 1440);
+    assert_int_equal(at(f, "after_retries")->valueint, 25);
+    assert_int_equal(at(f, "lost")->valueint, 30);
+    assert_int_equal(at(f, "suspensions")->valueint, 1);
+    assert_string_equal(text_at(at(f, "suspended"), "cause"), "not-found");
+    assert_true(at(at(f, "suspended"), "at_us")->valuedouble == 7630e6);
+    assert_true(cJSON_IsNull(at(at(f, "suspended"), "resumed_us")));
+    assert_int_equal(at(at(f, "throughput"), "max")->valueint, 37);
+    assert_int_equal(cJSON_GetArraySize(at(at(f, "throughput"), "points")), 2);
+    assert_true(at(at(f, "success"), "worst")->valuedouble == 91.67);
+    assert_true(at(at(f, "success"), "margin")->valuedouble == 1.67);
+    f = cJSON_GetArrayItem(all, 1);
+    assert_true(cJSON_IsNull(at(f, "events")));
+    assert_true(cJSON_IsNull(at(f, "suspended")));
+    assert_true(cJSON_IsNull(at(f, "throughput")));
+    assert_true(cJSON_IsNull(at(f, "success")));
+    assert_int_equal(at(f, "pauses")->valueint, 2);
+    cJSON_Delete(root);
+}
+
 static void test_json_has_null_where_nothing_was_judged(void **state)
 {
     (void)state;
@@ -691,6 +814,23 @@ static void test_junit_tells_what_differs(void **state)
     free(text);
 }
 
+static void test_junit_has_forecasts_as_properties_of_flow(void **state)
+{
+    (void)state;
+    static const struct rule suspension = {"flow/suspension", LEVEL_MUST, 2, "h", "c", "w", "f."};
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    add_forecasts(j);
+    s.categories[1].name = "flow";
+    s.findings[RAW_BYTES].rule = &suspension;
+    char *xml = render(j, report_junit);
+    assert_has(xml, "time=\"0.002500\">\n    <properties>\n      <property name=\"forecast: hours/outage\" "
+                    "value=\"hours/outage: 24 h in 3.1 s;1440 events: 1410 acknowledged, ");
+    assert_has(xml, "outage included\"/>\n      <property name=\"forecast: hours/quota\"");
+    assert_has(xml, "    </properties>\n    <testcase classname=\"pimsim.flow\" name=\"flow/suspension\"");
+    free(xml);
+}
+
 static void test_junit_shows_hostile_strings_harmlessly(void **state)
 {
     (void)state;
@@ -753,6 +893,18 @@ static void test_tap_tells_what_differs(void **state)
                      "        - \"31 product.created\"\n"
                      "        - \"38 product.updated (a copy of an event that came before)\"\n"
                      "  fix: ");
+    free(text);
+}
+
+static void test_tap_has_forecasts_as_comments(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_init(&s);
+    add_forecasts(j);
+    char *text = render(j, report_tap);
+    assert_has(text, "\n# forecast, hours/outage: 24 h in 3.1 s\n#   1440 events: 1410 acknowledged, ");
+    assert_has(text, "\n# forecast, hours/quota: 1 h 30 min in 900 ms\n#   1 acknowledged; 2 discarded");
     free(text);
 }
 
@@ -872,6 +1024,8 @@ int main(void)
         cmocka_unit_test(test_text_verbose_tells_every_rule_and_its_latency),
         cmocka_unit_test(test_text_says_when_the_run_ended_early_or_late),
         cmocka_unit_test(test_text_is_coloured_only_when_asked),
+        cmocka_unit_test(test_text_tells_forecasts),
+        cmocka_unit_test(test_text_tells_resumed_and_repeated_suspensions),
         cmocka_unit_test(test_text_wraps_at_spaces_with_a_hanging_indent),
         cmocka_unit_test(test_text_shows_hostile_strings_harmlessly),
         cmocka_unit_test(test_text_shows_what_differs_as_a_small_diff),
@@ -881,14 +1035,17 @@ int main(void)
         cmocka_unit_test(test_json_tells_the_run),
         cmocka_unit_test(test_json_tells_every_finding),
         cmocka_unit_test(test_json_tells_what_differs),
+        cmocka_unit_test(test_json_tells_forecasts),
         cmocka_unit_test(test_json_has_null_where_nothing_was_judged),
         cmocka_unit_test(test_json_carries_hostile_strings),
         cmocka_unit_test(test_junit_is_a_suite_a_category),
         cmocka_unit_test(test_junit_is_red_exactly_when_the_run_fails),
         cmocka_unit_test(test_junit_tells_what_differs),
+        cmocka_unit_test(test_junit_has_forecasts_as_properties_of_flow),
         cmocka_unit_test(test_junit_shows_hostile_strings_harmlessly),
         cmocka_unit_test(test_tap_of_a_failed_run),
         cmocka_unit_test(test_tap_tells_what_differs),
+        cmocka_unit_test(test_tap_has_forecasts_as_comments),
         cmocka_unit_test(test_tap_makes_a_failed_should_a_todo_unless_it_failed_the_run),
         cmocka_unit_test(test_tap_bails_out_of_a_run_without_a_verdict),
         cmocka_unit_test(test_tap_lines_are_ours_alone),

@@ -639,6 +639,31 @@ static void test_a_restart_that_went_well_is_no_failure(void **unused)
     finish(&b);
 }
 
+/* A product that is there twice after a kill, or knows more: no loss, but not the same either. */
+static void test_more_than_was_is_no_loss(void **unused)
+{
+    (void)unused;
+    static const char *const rules[] = {"durable/ack", "idem/restart"};
+    static const char *const more[] = {UNDISTURBED, "{\"price\":10,\"again\":true}"};
+    for (size_t i = 0; i < COUNT_OF(rules) * COUNT_OF(more); i++) {
+        struct book b;
+        begin(&b, "aep");
+        effects_scenario(&b, rules[i / 2], rules[i / 2]);
+        play_products(&b, PRODUCTS);
+        suffer(&b, (struct turn){FAULT("restart", "again")}, 1, 1);
+        if (i % 2) {
+            look(&b, 1, 1, more[1]);
+        } else {
+            look_alike(&b);
+            state(&b, "B", 1, more[0]);
+        }
+        settled(&b);
+        judge(&b);
+        expect(&b, rules[i / 2], i < 2 ? VERDICT_PASS : VERDICT_FAIL);
+        finish(&b);
+    }
+}
+
 static void test_of_two_looks_the_first_has_a_and_the_last_has_b(void **unused)
 {
     (void)unused;
@@ -888,6 +913,7 @@ int main(void)
         cmocka_unit_test(test_a_skipped_scenario_says_what_to_give),
         cmocka_unit_test(test_a_connector_that_does_not_come_back_fails),
         cmocka_unit_test(test_a_restart_that_went_well_is_no_failure),
+        cmocka_unit_test(test_more_than_was_is_no_loss),
         cmocka_unit_test(test_of_two_looks_the_first_has_a_and_the_last_has_b),
         cmocka_unit_test(test_evidence_of_the_state_tells_all),
         cmocka_unit_test(test_evidence_is_of_as_many_products_and_sorts_as_there_are),

@@ -37,7 +37,8 @@ ALL = ("core", "delivery", "signatures")
 SIG_RULES = "sig/forged sig/missing sig/other-secret sig/tampered sig/odd"
 
 # Language, breaks, platforms, what is played, the rules that fail (those of level should in brackets), and words that the
-# first one's reason or fix says. A rule after "?" may fail, or not: it depends on the machine's pace.
+# first one's reason or fix says. A rule after "?" may fail, or not: it depends on the machine's pace, as ack/headroom
+# does in every row.
 TABLE = [
     # sound, or odd in a way that is in order
     ("node", "", BOTH, ALL, "", ""),
@@ -86,7 +87,7 @@ TABLE = [
     ("node", "clock-narrow", [EA], SIG, "sig/valid", "timestamp of the past"),
     ("python", "clock-local", [EA], SIG, "sig/valid", "its clock"),
     # whom it lets in
-    ("node", "accepts-all", BOTH, SIG, SIG_RULES + " ?sig/stale", "checks no signature at all"),
+    ("node", "accepts-all", BOTH, SIG, SIG_RULES + " (sig/stale)", "checks no signature at all"),
     ("node", "replies-first", [AEP], SIG, SIG_RULES, "checks no signature at all"),
     ("node", "refuses-200", [AEP], SIG, SIG_RULES, "200"),
     ("node", "refuses-500", [AEP], SIG, SIG_RULES, "500"),
@@ -143,22 +144,22 @@ TABLE = [
     ("python", "short-body", [AEP], CORE, "ack/deadline", "closed or reset"),
     ("node", "half-answer", [EA], CONTACT, "ack/deadline", "within 500 ms"),
     ("python", "trickles", [EA], CONTACT, "ack/deadline", "within 500 ms"),
-    ("node", "slow-200", [EA], CONTACT, "ack/deadline ?ack/headroom", "within 500 ms"),
-    ("node", "slow-700", [EA], CONTACT, "ack/deadline ?ack/headroom", "within 500 ms"),
-    ("node", "slow-4000", [AEP], ("core/first-contact",), "ack/deadline ?ack/headroom", "within 3 s"),
-    ("node", "slow-crowd", [EA], ("core/first-contact",), "ack/deadline ?ack/headroom", "within 500 ms"),
-    ("node", "slow-sometimes", [EA], CORE, "ack/deadline ?ack/headroom", "within 500 ms"),
-    ("php", "sleeps-60", [EA], ("core/first-contact",), "ack/deadline ?ack/headroom", "within 500 ms"),
-    ("php", "sleeps-300", [EA], ("core/first-contact",), "ack/deadline ?ack/headroom", "within 500 ms"),
+    ("node", "slow-200", [EA], CONTACT, "ack/deadline", "within 500 ms"),
+    ("node", "slow-700", [EA], CONTACT, "ack/deadline", "within 500 ms"),
+    ("node", "slow-4000", [AEP], ("core/first-contact",), "ack/deadline", "within 3 s"),
+    ("node", "slow-crowd", [EA], ("core/first-contact",), "ack/deadline", "within 500 ms"),
+    ("node", "slow-sometimes", [EA], CORE, "ack/deadline", "within 500 ms"),
+    ("php", "sleeps-60", [EA], ("core/first-contact",), "ack/deadline", "within 500 ms"),
+    ("php", "sleeps-300", [EA], ("core/first-contact",), "ack/deadline", "within 500 ms"),
     ("python", "sleeps-300", [EA], ("core/first-contact",), "(ack/headroom)", "half of the deadline"),
     ("python", "sleeps-700", [EA], ("core/first-contact",), "ack/deadline", "within 500 ms"),
     ("python", "sleeps-4000", [EA], ("core/first-contact",), "ack/deadline", "within 500 ms"),
-    ("python", "lock-40", [EA], ("delivery/crowd",), "ack/deadline ?ack/headroom", "within 500 ms"),
-    ("python", "lock-100", [EA], ("core/first-contact",), "ack/deadline ?ack/headroom", "within 500 ms"),
-    ("single", "sleeps-60", [EA], ("core/first-contact",), "ack/deadline ?ack/headroom", "within 500 ms"),
-    ("single", "sleeps-200", [EA], ("core/first-contact",), "ack/deadline ?ack/headroom", "within 500 ms"),
-    ("single", "keep-alive", [EA], ("core/first-contact",), "ack/deadline ?ack/headroom", "within 500 ms"),
-    ("single", "backlog", [EA], ("delivery/crowd",), "ack/deadline ?ack/headroom", "within 500 ms"),
+    ("python", "lock-40", [EA], ("delivery/crowd",), "ack/deadline", "within 500 ms"),
+    ("python", "lock-100", [EA], ("core/first-contact",), "ack/deadline", "within 500 ms"),
+    ("single", "sleeps-60", [EA], ("core/first-contact",), "ack/deadline", "within 500 ms"),
+    ("single", "sleeps-200", [EA], ("core/first-contact",), "ack/deadline", "within 500 ms"),
+    ("single", "keep-alive", [EA], ("delivery/crowd",), "ack/deadline", "within 500 ms"),
+    ("single", "backlog", [EA], ("delivery/crowd",), "ack/deadline", "within 500 ms"),
     # what it takes
     ("node", "limit-100k", BOTH, FORM, "(form/large)", "413"),
     ("php", "post-max", [EA], FORM, "(form/large)", "413"),
@@ -183,7 +184,7 @@ TABLE = [
     ("python", "keyerror-removed", [EA], EVENTS, "ack/deadline", "500"),
     ("node", "no-batches", [EA], (*FORM, "delivery/bulk-edit"), "form/batch", "400"),
     ("python", "batch-five", [EA], (*FORM, "delivery/bulk-edit"), "form/batch", "413"),
-    ("php", "per-event-work", [EA], ("core/batches",), "ack/deadline ?ack/headroom ?form/batch", "within 500 ms"),
+    ("php", "per-event-work", [EA], ("core/batches",), "ack/deadline ?form/batch", "within 500 ms"),
     ("node", "duplicate-409", BOTH, TWICE, "ack/duplicate", "409"),
     ("node", "duplicate-500", [EA], TWICE, "ack/duplicate", "500"),
     ("php", "duplicate-500", [AEP], TWICE, "ack/duplicate", "500"),
@@ -237,8 +238,8 @@ def test_what_is_broken_is_named_and_nothing_else(judged, language, broken, plat
     code, report = judged(language, broken, platform, played)
     failed = {f["rule"]: f for f in report["findings"] if f["verdict"] == "fail"}
     applicable = {f["rule"] for f in report["findings"] if f["verdict"] != "not-applicable"}
-    may = {rule.strip("?") for rule in rules.split() if rule.startswith("?")}
     expected = [rule for rule in rules.replace("(", "").replace(")", "").split() if rule in applicable]
+    may = {"ack/headroom", *(rule.strip("?") for rule in rules.split() if rule.startswith("?"))} - set(expected)
     told = {rule: (f["level"], f["reason"], f["fix"]) for rule, f in failed.items()}
     assert set(failed) - may == set(expected), told
     assert {r for r in expected if failed[r]["level"] == "should"} == {r for r in expected if f"({r})" in rules}, told
