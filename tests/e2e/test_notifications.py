@@ -2,10 +2,11 @@
 import hashlib
 import hmac
 import json
+import signal
 import time
 
 import pytest
-from servers import SECRET, answer, free_port, serving, Server, sound, verdict_on
+from servers import SECRET, Server, answer, free_port, serving, sound, until, verdict_on
 
 OWN = "a-shared-secret-of-its-own"
 RULE = "flow/notification"
@@ -145,3 +146,22 @@ def test_neither_secret_nor_password_is_shown(hours):
     text = json.dumps(done.records) + json.dumps(done.report) + done.out + done.err
     assert len(told.requests) == 2 and OWN not in text and "hidden" not in text
     assert "--notification-url" in done.report["command"]
+
+
+def test_an_interrupt_does_not_wait_for_an_answer(launch, tmp_path):
+    def talk(server, connection):
+        server.requests.append(connection.request())
+        connection.wait_closed()
+
+    (tmp_path / "mine.json").write_text(json.dumps({
+        "title": "T", "story": "S", "rules": [RULE], "stream": [{"event": "product.created", "entities": 60}], "platforms": ["aep"],
+        "pace": {"rate": 1}, "flow": {}, "faults": [{"outage": {"from": "10s"}}]}))
+    with sound() as connector, Server(talk) as told:
+        run = launch("run", "-u", connector.url, "-s", SECRET, "mine.json", "--notification-url", told.url, "--journal", "j.ndjson")
+        until(lambda: told.requests)
+        started = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=20)
+    assert run.returncode == 130 and time.monotonic() - started < 4 and "Sanitizer" not in err
+    records = [json.loads(line) for line in (tmp_path / "j.ndjson").read_text().splitlines()]
+    assert records[-1]["reason"] == "interrupted" and len([r for r in records if r.get("kind") == "notification"]) == 1
