@@ -413,7 +413,7 @@ static enum rule_id blame_reachability(const struct survey *s, const struct atte
 static enum rule_id blame_of(const struct survey *s, struct attempt *a)
 {
     bool redirected = attempt_redirected(a) && a->kind <= KIND_REACHABILITY;
-    if (attempt_met(s->t, a) || (a->excuse && !redirected))
+    if (attempt_met(s->t, a) || (a->excuse && !redirected) || a->kind == KIND_NOTIFICATION)
         return RULE_NONE;
     if (redirected)
         return RULE_REACH_REDIRECT;
@@ -484,6 +484,8 @@ static void excuse_absence(struct transcript *t)
     for (size_t i = 0; i < t->attempt_count; i++) {
         struct attempt *a = &t->attempts[i];
         bool refused = a->ended && a->outcome == OUTCOME_REFUSED;
+        if (a->kind == KIND_NOTIFICATION)
+            continue;
         if (attempt_answered(a) && a->at_us >= since_us)
             gone = false;
         else if (refused && gone && (must || !attempt_plain(a)))
@@ -493,6 +495,21 @@ static void excuse_absence(struct transcript *t)
             gone = true;
             since_us = end_us(a);
         }
+    }
+}
+
+/* They are apart: often sent to another server, and nothing else is in flight. */
+static void blame_notifications(struct transcript *t)
+{
+    for (size_t i = 0; i < t->attempt_count; i++) {
+        struct attempt *a = &t->attempts[i];
+        if (a->kind != KIND_NOTIFICATION || attempt_acknowledged(a))
+            continue;
+        a->excuse = !a->ended                      ? EXCUSE_UNENDED
+                    : a->outcome == OUTCOME_FAILED ? EXCUSE_UNMADE
+                    : late(t, a)                   ? EXCUSE_LATE
+                                                   : EXCUSE_NONE;
+        a->blame = a->excuse ? RULE_NONE : RULE_FLOW_NOTIFICATION;
     }
 }
 
@@ -511,5 +528,6 @@ void blame_assign(struct transcript *t)
         t->attempts[i].blame = (uint8_t)blame_of(&s, &t->attempts[i]);
     excuse_neighbours(t);
     excuse_absence(t);
+    blame_notifications(t);
     free(s.groups);
 }

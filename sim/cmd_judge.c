@@ -48,10 +48,11 @@ static bool write_files(const struct options *options, const struct judgement *j
     return ok;
 }
 
-/* A report file on stdout stands alone there, for whoever parses it. */
+/* A report, or the event log, on stdout stands alone there, for whoever parses it. */
 static bool stdout_taken(const struct options *options)
 {
-    const char *paths[] = {options->report_json, options->report_junit, options->report_tap};
+    const char *paths[] = {options->report_json, options->report_junit, options->report_tap,
+                           options->event_log};
     for (size_t i = 0; i < COUNT_OF(paths); i++)
         if (paths[i] && strcmp(paths[i], "-") == 0)
             return true;

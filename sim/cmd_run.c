@@ -28,8 +28,9 @@ struct play {
     struct data *data;
     struct suite suite;
     struct journal *journal;
-    struct process *process; /* the connector, when it is our child; or NULL */
-    struct observe *observe; /* or NULL */
+    struct process *process;     /* the connector, when it is our child; or NULL */
+    struct observe *observe;     /* or NULL */
+    struct event_log *event_log; /* or NULL */
     struct run_options run;
     struct run_restart restart;                    /* what run points to … */
     struct buf url, shown_url, state_url, command; /* … like these */
@@ -58,6 +59,23 @@ static enum run_progress progress_for(const struct options *options)
     return isatty(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_LINES;
 }
 
+static bool make_notify_options(const struct options *options, struct run_options *run, struct err *err)
+{
+    const char *url = options->notification_url, *secret = options->notification_secret;
+    size_t len = secret ? strlen(secret) : 0;
+    run->notify = (struct notify_options){.deliver = run->deliver,
+                                          .secret = secret ? span_of(secret) : run->settings.secret};
+    run->notify.deliver.url = url;
+    if (url && run->profile->id != PLATFORM_AEP)
+        return err_set(err, "--notification-url: only the Event Platform notifies (--platform aep)");
+    if (secret && !url)
+        return err_set(err, "--notification-secret: there is no --notification-url that it could go with");
+    if (secret && (len < NOTIFICATION_SECRET_BYTES_MIN || len > NOTIFICATION_SECRET_BYTES_MAX))
+        return err_set(err, "--notification-secret: the platform takes %d to %d characters",
+                       NOTIFICATION_SECRET_BYTES_MIN, NOTIFICATION_SECRET_BYTES_MAX);
+    return !url || deliver_check(&run->notify.deliver, err) || err_wrap(err, "--notification-url");
+}
+
 static bool make_run_options(const struct options *options, struct span secret, struct run_options *run,
                              struct err *err)
 {
@@ -73,6 +91,8 @@ static bool make_run_options(const struct options *options, struct span secret, 
     if (!cmd_settings(options, platform, &run->settings, err) ||
         !read_speed(options->speed, &run->speed, err))
         return false;
+    if (options->event_log && platform != PLATFORM_EVENTS_API)
+        return err_set(err, "--event-log: only the Events API has this log (--platform events-api)");
     struct flow flow;
     flow_unset(&flow);
     for (size_t i = 0; i < options->flow.count; i++)
@@ -86,8 +106,9 @@ static bool make_run_options(const struct options *options, struct span secret, 
         .insecure = options->insecure,
         .cacert = options->cacert,
         .allow_remote = options->allow_remote,
+        .head = options->event_log,
     };
-    return true;
+    return make_notify_options(options, run, err);
 }
 
 /* ---- looking at the connector's state ------------------------------------------------------ */
@@ -213,10 +234,12 @@ static bool read_url(struct play *play, struct err *err)
     buf_init(&line, 4096);
     bool ok = process_read_line(play->process, play->options->exec_timeout_us, &line, err);
     const char *start = ok ? strstr(buf_text(&line), "http://") : NULL;
+    if (!start && ok)
+        ok = err_env(err, "it said \"%s\"", buf_text(&line));
     if (start)
         set_url(play, start);
-    else if (ok)
-        ok = err_env(err, "it said \"%s\"", buf_text(&line));
+    if (play->run.profile->id == PLATFORM_AEP) /* it takes notifications, too */
+        play->run.notify.deliver.url = play->run.deliver.url;
     buf_reset(&line);
     return ok;
 }
@@ -300,6 +323,16 @@ static bool look_at_demo(struct play *play, struct err *err)
     return open_observe(play, &url, 1, DEMO_SETTLE_US, err);
 }
 
+static bool open_event_log(struct play *play, struct err *err)
+{
+    const char *path = play->options->event_log;
+    if (!path)
+        return true;
+    bool ok = event_log_open(&play->event_log, path, err);
+    play->run.event_log = play->event_log;
+    return ok;
+}
+
 /* ---- what comes first ----------------------------------------------------------------------- */
 
 static bool is_given_sight(const struct options *o)
@@ -377,7 +410,8 @@ static bool prepare(struct play *play, const struct options *options, enum comma
            loop_new(&play->loop, err) &&
            (!is_given_sight(options) ||
             open_observe(play, options->state_url.items, options->state_url.count, 0, err)) &&
-           journal_open(&play->journal, options->journal, err) && loop_catch_signals(play->loop, err);
+           open_event_log(play, err) && journal_open(&play->journal, options->journal, err) &&
+           loop_catch_signals(play->loop, err);
 }
 
 /* ---- playing ------------------------------------------------------------------------------ */
@@ -411,6 +445,10 @@ static bool finish(struct play *play, bool ok, struct err *err)
     remove_folder(play);
     observe_close(play->observe);
     if (!journal_close(play->journal, &close_err) && ok) {
+        *err = close_err;
+        ok = false;
+    }
+    if (!event_log_close(play->event_log, &close_err) && ok) {
         *err = close_err;
         ok = false;
     }

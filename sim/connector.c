@@ -616,6 +616,10 @@ static struct reply receive_body(struct connector *connector, struct httpd_reque
     cJSON *root = parse(httpd_body(request));
     if (!root)
         return REFUSE(connector->bug == BUG_MALFORMED_500 ? 500 : 400, "the body is not JSON");
+    if (sender == AEP && text_of(root, "notification_type") && connector->bug != BUG_NOTIFICATION_400) {
+        cJSON_Delete(root); /* it is about the subscription */
+        return (struct reply){.status = 200};
+    }
     struct delivery *delivery = delivery_new(connector, sender, root);
     struct reply reply = read_events(delivery);
     if (!reply.status)

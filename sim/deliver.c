@@ -45,7 +45,7 @@ struct deliver {
     CURLM *multi;
     CURLU *url;
     struct deliver_options options;
-    struct buf links; /* of the answer that is handed out */
+    struct buf links, head; /* of the answer that is handed out */
     struct loop_timer timer;
     bool draining; /* answers are being handed out: what their owners send waits for the next turn */
     struct request *free, *open;
@@ -153,6 +153,18 @@ static void keep_links(struct request *r)
     r->answer.links = buf_span(links);
 }
 
+static void keep_head(struct request *r)
+{
+    struct buf *head = &r->deliver->head;
+    struct curl_header *header = NULL;
+    buf_clear(head);
+    while ((header = curl_easy_nextheader(r->easy, CURLH_HEADER, -1, header))) {
+        buf_printf(head, "%s: %s", header->name, header->value);
+        buf_putc(head, '\0');
+    }
+    r->answer.head = buf_span(head);
+}
+
 /* Take the request off the wire, give it back to the pool, and tell its owner. */
 static void end(struct request *r, enum outcome outcome)
 {
@@ -161,6 +173,8 @@ static void end(struct request *r, enum outcome outcome)
     measure(r);
     if (d->options.body)
         keep_links(r);
+    if (d->options.head)
+        keep_head(r);
     loop_timer_stop(d->loop, &r->deadline);
     loop_timer_stop(d->loop, &r->wire_timer);
     curl_multi_remove_handle(d->multi, r->easy);
@@ -598,6 +612,7 @@ bool deliver_new(struct deliver **deliver, struct loop *loop, const struct deliv
     d->multi = curl_multi_init();
     d->url = curl_url();
     buf_init(&d->links, ANSWER_BYTES_MAX);
+    buf_init(&d->head, 2 * ANSWER_BYTES_MAX);
     curl_multi_setopt(d->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
     curl_multi_setopt(d->multi, CURLMOPT_SOCKETDATA, d);
     curl_multi_setopt(d->multi, CURLMOPT_TIMERFUNCTION, set_timer);
@@ -634,6 +649,7 @@ void deliver_free(struct deliver *d)
     curl_multi_cleanup(d->multi);
     curl_url_cleanup(d->url);
     buf_reset(&d->links);
+    buf_reset(&d->head);
     loop_timer_stop(d->loop, &d->timer);
     free(d);
     curl_global_cleanup();

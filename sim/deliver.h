@@ -23,6 +23,7 @@ struct answer {
     char location[256];    /* of a redirect */
     char excerpt[512 + 1]; /* the answer's first bytes */
     size_t excerpt_bytes;
+    struct span head;  /* its header lines, where they are kept: "Name: value" and a NUL each; borrowed */
     struct span links; /* the values of its Link headers, comma-separated, where bodies are kept; borrowed */
 };
 
@@ -35,6 +36,7 @@ struct deliver_options {
     /* Bodies of answers are appended here, whole; one request at a time. A body that does not fit is an
      * answer with a detail. NULL: only excerpts are kept. */
     struct buf *body;
+    bool head; /* keep the answers' headers */
 };
 
 struct wire {

@@ -57,6 +57,8 @@ static bool concerns(const struct transcript *t, enum rule_id rule, const struct
     case RULE_REACH_TEST:
     case RULE_REACH_HEAD:
         return a->kind == KIND_REACHABILITY;
+    case RULE_FLOW_NOTIFICATION:
+        return a->kind == KIND_NOTIFICATION;
     case RULE_REACH_REDIRECT:
         return a->kind == KIND_EVENTS || a->kind == KIND_REACHABILITY;
     case RULE_FLOW_SUSPENSION:

@@ -17,6 +17,11 @@
 #define AEP_EVENTS_PER_SECOND_MAX 100
 #define CUSTOM_HEADERS_MAX        5
 
+/* AEP: notification-webhooks, "Delivery and fallback", "Configuration". */
+#define NOTIFICATION_DEADLINE_MS      5000
+#define NOTIFICATION_SECRET_BYTES_MIN 16
+#define NOTIFICATION_SECRET_BYTES_MAX 256
+
 /* pimsim: what one request, answer, file or run may hold. */
 #define BODY_BYTES_MAX         (16u << 20) /* a request body, ten large products included */
 #define ANSWER_BYTES_MAX       (1u << 20)  /* read no more of an answer than this */

@@ -444,10 +444,22 @@ void opts_put_url(struct buf *out, const char *url)
  * to where its results go. */
 static bool repeats(const struct row *row)
 {
-    static const int silent[] = {ROW_header,     ROW_state_header, ROW_secret,      ROW_secret_secondary,
-                                 ROW_seed,       ROW_journal,      ROW_report_json, ROW_report_junit,
-                                 ROW_report_tap, ROW_color,        ROW_format,      ROW_quiet,
-                                 ROW_verbose,    ROW_help};
+    static const int silent[] = {ROW_header,
+                                 ROW_state_header,
+                                 ROW_secret,
+                                 ROW_secret_secondary,
+                                 ROW_notification_secret,
+                                 ROW_event_log,
+                                 ROW_seed,
+                                 ROW_journal,
+                                 ROW_report_json,
+                                 ROW_report_junit,
+                                 ROW_report_tap,
+                                 ROW_color,
+                                 ROW_format,
+                                 ROW_quiet,
+                                 ROW_verbose,
+                                 ROW_help};
     for (size_t i = 0; i < COUNT_OF(silent); i++)
         if (row == &rows[silent[i]])
             return false;
@@ -482,7 +494,7 @@ static void put_text_option(const struct row *row, const char *value, const stru
         return;
     struct buf shown;
     buf_init(&shown, TEXT_MAX);
-    if (row == &rows[ROW_url] || row == &rows[ROW_state_url])
+    if (row == &rows[ROW_url] || row == &rows[ROW_notification_url] || row == &rows[ROW_state_url])
         opts_put_url(&shown, value);
     else if (row->type == TYPE_TEXT || row->type == TYPE_LIST)
         put_without(&shown, value, secrets, COUNT_OF(secrets));

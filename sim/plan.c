@@ -15,7 +15,8 @@
 
 /* Event ids carry a time (UUID v7). It is the plan's, so that a seed gives the same ids for ever. */
 #define ID_EPOCH_US       (INT64_C(1767225600) * 1000000) /* 2026-01-01T00:00:00Z */
-#define TAMPERED_AFTER_US 20000 /* the honest request comes first; its signature is then reused */
+#define OWN_AUTHOR        "connector_0000" /* the connection's own user, named as the PIM names them */
+#define TAMPERED_AFTER_US 20000            /* the honest request comes first; its signature is then reused */
 
 /* An entity, and what has happened to it so far. Changes are counted from 1; 0: none. */
 struct member {
@@ -727,6 +728,8 @@ void plan_render(const struct plan *plan, const struct plan_item *item, const st
         .created_us = first_us,
         .subject = settings->subject,
         .source = settings->source,
+        .author = source->own ? OWN_AUTHOR : NULL,
+        .author_type = source->own ? "api" : NULL,
         .version = item->version,
     };
     plan_event_id(plan, item, identity.id);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "blame.h"
+#include "limits.h"
 #include "sign.h"
 
 /* ---- words -------------------------------------------------------------------------------- */
@@ -62,6 +63,11 @@ static void put_span(struct buf *text, uint64_t us)
         buf_printf(text, "%llu ms", (unsigned long long)(us / 1000));
 }
 
+static uint64_t deadline_of(const struct transcript *t, const struct attempt *a)
+{
+    return a->kind == KIND_NOTIFICATION ? NOTIFICATION_DEADLINE_MS * UINT64_C(1000) : t->deadline_us;
+}
+
 /* ---- one attempt -------------------------------------------------------------------------- */
 
 void reason_request(const struct transcript *t, const struct attempt *a, struct buf *text)
@@ -96,7 +102,7 @@ void reason_expected(const struct transcript *t, enum rule_id rule, const struct
         buf_puts(text, expects == EXPECT_REFUSE ? "4xx" : "2xx or 4xx");
     } else {
         buf_puts(text, rule == RULE_ACK_STATUS || rule == RULE_REACH_HEAD ? "200 within " : "2xx within ");
-        put_span(text, t->deadline_us);
+        put_span(text, deadline_of(t, a));
     }
 }
 
@@ -107,7 +113,7 @@ void reason_came(const struct transcript *t, const struct attempt *a, struct buf
         buf_printf(text, " after %.1f ms", (double)a->latency_us / 1000);
     } else if (a->outcome == OUTCOME_TIMEOUT) {
         buf_puts(text, "no answer within ");
-        put_span(text, t->deadline_us);
+        put_span(text, deadline_of(t, a));
         buf_puts(text, "; the connection was closed");
     } else {
         buf_puts(text, outcome_sentence(a->outcome));
@@ -145,6 +151,7 @@ static const struct {
     [RULE_FORM_LARGE] = {"bodies of 1 MiB", NULL},
     [RULE_FLOW_SUSPENSION] = {"valid deliveries", NULL},
     [RULE_FLOW_BACKPRESSURE] = {"deliveries", NULL},
+    [RULE_FLOW_NOTIFICATION] = {"attempts to notify", NULL},
 };
 
 static const char *what_happened(enum rule_id rule, const struct attempt *a)
@@ -171,7 +178,7 @@ static void put_first(const struct transcript *t, const struct tally *tally, str
     }
     if (a->outcome == OUTCOME_TIMEOUT) {
         buf_puts(text, "got no answer within ");
-        put_span(text, t->deadline_us);
+        put_span(text, deadline_of(t, a));
     } else {
         buf_printf(text, "got no answer: %s", outcome_sentence(a->outcome));
     }

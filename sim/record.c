@@ -133,6 +133,22 @@ void record_send(const struct recorder *r, const struct record_send *send)
         record_body(r, send);
 }
 
+void record_notification(const struct recorder *r, const struct record_send *send, const char *type)
+{
+    struct json_writer *w = journal_begin(r->journal, "send");
+    json_put_u64(w, "delivery", send->number);
+    json_put(w, "kind", "notification");
+    json_put(w, "notification", type);
+    json_put_u64(w, "attempt", send->delivery->attempt);
+    json_put_u64(w, "at_us", since_start_us(r, send->sent_us));
+    json_put_u64(w, "scheduled_us", since_start_us(r, send->scheduled_us));
+    json_put_u64(w, "events", 0);
+    json_put_u64(w, "virtual_us", send->virtual_us);
+    json_put_u64(w, "bytes", send->message->body.len);
+    journal_end(r->journal);
+    record_body(r, send);
+}
+
 void record_answer(const struct recorder *r, const struct record_send *send, const struct answer *a)
 {
     /* To the answer's first byte; without an answer, to the end. */

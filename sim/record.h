@@ -45,6 +45,8 @@ struct record_send {
     const char *mistake; /* of a diagnosis */
 };
 void record_send(const struct recorder *r, const struct record_send *send);
+/* The same of a notification: of send, what no plan is needed for. */
+void record_notification(const struct recorder *r, const struct record_send *send, const char *type);
 void record_answer(const struct recorder *r, const struct record_send *send, const struct answer *answer);
 
 /* failed: why it did not come back; NULL: it did. */

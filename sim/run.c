@@ -43,7 +43,7 @@ struct flight {
 };
 
 /* Why the stream stands still: something that takes time is to be done while nothing is in flight. */
-enum halt { HALT_NONE, HALT_SNAPSHOT, HALT_RESTART };
+enum halt { HALT_NONE, HALT_SNAPSHOT, HALT_RESTART, HALT_NOTIFY };
 
 /* A restart of the connector: over when it was killed and the request that it goes with has ended. */
 struct restart {
@@ -75,6 +75,7 @@ struct run {
     struct recorder recorder;
     struct deliver *deliver;
     struct composer *composer;
+    struct notify *notify; /* or NULL */
     struct data *data;
     struct flight *idle, *all;
     uint32_t deliveries;          /* in the whole run */
@@ -268,6 +269,8 @@ static void on_notice(void *arg, const struct notice *notice)
     if (notice->kind == NOTICE_RATE && notice->rate > run->rate_max)
         run->rate_max = notice->rate;
     record_notice(&run->recorder, run->plan, notice);
+    event_log_notice(run->options->event_log, notice);
+    notify_take(run->notify, notice);
 }
 
 /* Put the platform's laws in force: its own, what the scenario sets, and what the user sets above all. */
@@ -282,6 +285,11 @@ static bool regulate(struct run *run, struct err *err)
         return err_wrap(err, "%s: flow", run->plan->scenario->name);
     run->rate_max = run->flow.rate_min;
     platform_regulate(run->platform, &run->flow, on_notice, run);
+    notify_begin(run->notify, &(struct notify_scene){.plan = run->plan,
+                                                     .settings = &o->settings,
+                                                     .destination = o->url,
+                                                     .flow = &run->flow,
+                                                     .speed = o->speed});
     return true;
 }
 
@@ -328,6 +336,12 @@ static struct record_send sent_of(const struct flight *f, const char *mistake)
                                 .virtual_us = f->virtual_us,
                                 .diagnosis = f->diagnosis,
                                 .mistake = mistake};
+}
+
+static void note_in_log(struct run *run, const struct flight *f, const struct answer *answer)
+{
+    event_log_answered(run->options->event_log, &f->delivery, &f->message, answer,
+                       vclock_now_us(&run->clock));
 }
 
 /* ---- restarts ----------------------------------------------------------------------------- */
@@ -386,6 +400,8 @@ static void on_answer(void *arg, const struct answer *answer)
     bool diagnosis = f->diagnosis, restart = restarts(&f->delivery);
     struct record_send sent = sent_of(f, NULL);
     record_answer(&run->recorder, &sent, answer);
+    if (!diagnosis)
+        note_in_log(run, f, answer);
     if (run->plan->scenario->flow && !diagnosis)
         platform_answered(run->platform, &f->delivery, answer->outcome, answer->status,
                           vclock_now_us(&run->clock));
@@ -428,6 +444,7 @@ static void keep_back(struct run *run, struct flight *f)
     struct record_send sent = sent_of(f, NULL);
     record_send(&run->recorder, &sent);
     record_answer(&run->recorder, &sent, &answer);
+    note_in_log(run, f, &answer);
     run->answers++;
     flight_give(run, f);
     platform_answered(run->platform, &delivery, proxy ? OUTCOME_ANSWERED : OUTCOME_REFUSED, answer.status,
@@ -474,7 +491,7 @@ static void on_due(void *arg);
 static void pump(struct run *run, uint64_t ahead_us)
 {
     struct delivery delivery;
-    while (!run->failed && !run->given_up) {
+    while (!run->failed && !run->given_up && !notify_waits(run->notify)) {
         uint64_t now_us = vclock_now_us(&run->clock);
         uint64_t due_us = platform_due_us(run->platform, now_us);
         if (due_us == UINT64_MAX)
@@ -498,7 +515,9 @@ static void pump(struct run *run, uint64_t ahead_us)
         ahead_us = 0; /* answers are looked at between two */
     }
     draw_bar(run, false);
-    if (platform_done(run->platform) || (run->given_up && platform_in_flight(run->platform) == 0))
+    if (notify_waits(run->notify) && !run->given_up && platform_in_flight(run->platform) == 0)
+        halt(run, HALT_NOTIFY);
+    else if (platform_done(run->platform) || (run->given_up && platform_in_flight(run->platform) == 0))
         run->done = true;
 }
 
@@ -597,12 +616,15 @@ static bool play_stream(struct run *run, struct err *err)
             return true;
         run->halt = HALT_NONE;
         run->done = false;
+        loop_timer_stop(run->loop, &run->timer);
         if (halt == HALT_RESTART)
             restart_connector(run);
-        else if (!look(run, false, err))
+        else if (halt == HALT_NOTIFY ? !notify_send(run->notify, &run->recorder, &run->deliveries, err)
+                                     : !look(run, false, err))
             return false;
         vclock_forget(&run->clock, clock_mono_us() - from_us);
-        platform_ended(run->platform, &run->halted);
+        if (halt != HALT_NOTIFY)
+            platform_ended(run->platform, &run->halted);
         pump(run, 0);
     }
     return false;
@@ -668,6 +690,11 @@ static bool play(struct run *run, const struct scenario *scenario, struct err *e
     for (int i = 0; i < REFUSED_COUNT; i++)
         run->refused[i].seen = false;
     record_scenario(&run->recorder, scenario, NULL);
+    event_log_begin(o->event_log, &(struct event_log_scene){.plan = run->plan,
+                                                            .settings = &o->settings,
+                                                            .url = o->url,
+                                                            .deadline_us = o->deliver.deadline_us,
+                                                            .wall_start_us = run->wall_start_us});
     vclock_init(&run->clock, o->speed);
     bool ok = (!scenario->flow || regulate(run, err)) && play_stream(run, err);
     loop_timer_stop(run->loop, &run->timer);
@@ -723,6 +750,7 @@ static bool play_all(struct run *run, const struct suite *suite, enum run_end *e
 
 static void close_run(struct run *run)
 {
+    notify_free(run->notify);
     deliver_free(run->deliver);
     composer_free(run->composer);
     while (run->all) {
@@ -746,7 +774,8 @@ bool run_suite(const struct run_options *options, const struct suite *suite, str
     struct run run = {.options = options, .loop = loop, .recorder = {journal, clock_mono_us()}, .data = data};
     *end = RUN_COMPLETE;
     bool ok = composer_new(&run.composer, options->profile, &options->settings, err) &&
-              deliver_new(&run.deliver, loop, &options->deliver, err);
+              deliver_new(&run.deliver, loop, &options->deliver, err) &&
+              (!options->notify.deliver.url || notify_new(&run.notify, loop, &options->notify, err));
     if (ok) {
         loop_before_wait(loop, flush_journal, &run);
         record_run(&run.recorder, &(struct record_run){.profile = options->profile,

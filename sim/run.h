@@ -7,8 +7,10 @@
 #include "base.h"
 #include "data.h"
 #include "deliver.h"
+#include "event_log.h"
 #include "journal.h"
 #include "loop.h"
+#include "notify.h"
 #include "observe.h"
 #include "profile.h"
 #include "scenario.h"
@@ -26,11 +28,13 @@ struct run_options {
     struct deliver_options deliver;
     const char *url; /* the connector's, as it is shown: without a password */
     uint64_t seed;
-    const char *const *flow; /* KEY=VALUE, over what scenarios say about the platform's laws (flow.h) */
+    struct notify_options notify; /* its url NULL: nobody is told of suspensions */
+    const char *const *flow;      /* KEY=VALUE, over what scenarios say about the platform's laws (flow.h) */
     size_t flow_count;
     unsigned speed;                    /* SPEED_MAX, or N times real time */
     const char *command;               /* the line that reproduces the run, for the journal */
     struct observe *observe;           /* NULL: scenarios with effects are skipped */
+    struct event_log *event_log;       /* or NULL */
     const struct run_restart *restart; /* NULL: scenarios with a restart are skipped */
     enum run_progress { PROGRESS_NONE, PROGRESS_LINES, PROGRESS_BAR } progress; /* on stderr */
 };

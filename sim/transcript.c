@@ -139,7 +139,7 @@ static uint32_t event_name_of(struct transcript *t, struct span text)
 
 static enum attempt_kind read_kind(struct reading *r, const struct json_doc *record)
 {
-    static const char *const kinds[] = {"events", "reachability", "diagnosis"};
+    static const char *const kinds[] = {"events", "reachability", "diagnosis", "notification"};
     struct span kind = text_of(r, record, "kind");
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (span_equals(kind, kinds[i]))
@@ -220,7 +220,8 @@ static bool read_send(struct reading *r, const struct json_doc *record, struct e
     read_variant(r, record, a);
     if (a->kind == KIND_DIAGNOSIS)
         read_mistake(r, record, a);
-    a->event_name = event_name_of(t, text_of(r, record, "event"));
+    a->event_name =
+        event_name_of(t, text_of(r, record, a->kind == KIND_NOTIFICATION ? "notification" : "event"));
     copy_of(r, record, "event_id", a->event_id, sizeof a->event_id);
     t->bytes += count_of(record, "bytes");
     const struct played *p = &t->played[a->scenario];

@@ -18,6 +18,7 @@ enum attempt_kind {
     KIND_EVENTS,
     KIND_REACHABILITY,
     KIND_DIAGNOSIS,
+    KIND_NOTIFICATION,
     KIND_UNKNOWN, /* of a later version or with a fault of one, or kept from the connector: nothing is
                    * expected of it */
 };
@@ -38,7 +39,7 @@ enum excuse {
 
 struct attempt {
     uint32_t delivery, scenario, events;
-    uint32_t event_name; /* index into names */
+    uint32_t event_name; /* index into names; of a notification: its type */
     uint16_t status;
     uint8_t kind, variant, mistake, outcome;
     uint8_t universe;      /* enum universe; UNIVERSE_COUNT: there are none */

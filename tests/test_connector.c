@@ -256,6 +256,8 @@ static void test_connector_decides_by_the_body(void **state)
         {"{\"id\":\"caf\xc3\xa9 \xf0\x9f\x91\x9c\",\"type\":\"t\"} \r\n", 200, 200},
         {"{\"id\":\"1\",\"type\":\"\",\"data\":[]}", 200, 200},
         {"{\"id\":\"2\",\"type\":\"a.b\",\"time\":\"soon.\",\"data\":{\"a\":{\"code\":\"c\"}}}", 200, 200},
+        {"{\"notification_type\":\"subscription.resumed\"}", 400, 200},
+        {"{\"notification_type\":7}", 400, 400},
         {"{\"events\":[{\"event_id\":\"3\",\"action\":\"product.reviewed\",\"new\":{}}]}", 200, 200},
     };
     struct desk desk;
@@ -491,6 +493,20 @@ static void test_connector_bugs_change_the_answer_that_they_are_about(void **sta
 }
 
 /* A bug leaves alone what it is not about: a plain delivery, sent once, is taken at once. */
+static void test_connector_bug_notification_refuses_notifications(void **state)
+{
+    (void)state;
+    const struct span body = span_of("{\"notification_type\":\"subscription.resumed\"}");
+    static const enum connector_bug bugs[] = {BUG_NONE, BUG_NOTIFICATION_400};
+    for (size_t i = 0; i < COUNT_OF(bugs); i++) {
+        struct desk desk;
+        desk_open(&desk, bugs[i], NULL);
+        assert_int_equal(post(&desk, AEP, RIGHT, body), bugs[i] ? 400 : 200);
+        assert_int_equal(post(&desk, AEP, OTHER_SECRET, body), 401);
+        desk_close(&desk);
+    }
+}
+
 static void test_connector_bugs_leave_a_plain_delivery_alone(void **state)
 {
     (void)state;
@@ -954,6 +970,7 @@ int main(void)
         cmocka_unit_test(test_connector_drops_events_that_it_caused_itself),
         cmocka_unit_test(test_connector_remembers_what_it_acknowledged),
         cmocka_unit_test(test_connector_bugs_change_the_answer_that_they_are_about),
+        cmocka_unit_test(test_connector_bug_notification_refuses_notifications),
         cmocka_unit_test(test_connector_bugs_leave_a_plain_delivery_alone),
         cmocka_unit_test(test_connector_bugs_change_what_is_kept),
         cmocka_unit_test(test_connector_bug_stored_anyway_keeps_what_it_refused_for_its_missing_signature),

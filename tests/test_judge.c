@@ -58,6 +58,7 @@ static const struct shown shows[] = {
      {FAULT("malform", "cut"), .status = 400},
      {FAULT("malform", "cut"), .status = 500}},
     {"form/large", "aep", {FAULT("malform", "large")}, {FAULT("malform", "large"), .status = 413}},
+    {"flow/notification", "aep", {.kind = "notification"}, {.kind = "notification", .status = 429}},
 };
 
 static void test_every_rule_passes_when_it_is_shown(void **state)
@@ -633,6 +634,46 @@ static void test_a_sender_that_hangs_up_expects_nothing(void **state)
     expect(&b, "ack/deadline", VERDICT_PASS);
     assert_int_equal(found(&b, "ack/deadline")->judged, 5);
     assert_int_equal(b.judgement->unreachable, 0);
+    finish(&b);
+}
+
+/* ---- notifications ------------------------------------------------------------------------------ */
+
+static void test_notifications_speak_of_nothing_but_themselves(void **state)
+{
+    (void)state;
+    static const struct turn told[] = {{.kind = "notification", .status = 302},
+                                       {.kind = "notification", .status = 401},
+                                       {.kind = "notification", .status = 404},
+                                       {.kind = "notification", .outcome = "refused"},
+                                       {.kind = "notification", .outcome = "reset"},
+                                       {.kind = "notification", .outcome = "timeout", .ms = 5000}};
+    for (size_t i = 0; i < COUNT_OF(told); i++) {
+        struct book b;
+        begin(&b, "aep");
+        scenario(&b, "s", "ack/deadline sig/valid flow/notification reach/redirect");
+        TIMES(&b, 5, PLAIN);
+        play(&b, told[i]);
+        TIMES(&b, 5, PLAIN);
+        judge(&b);
+        expect_only(&b, "flow/notification");
+        assert_int_equal(found(&b, "ack/deadline")->judged, 10);
+        assert_int_equal(found(&b, "flow/notification")->judged, 1);
+        finish(&b);
+    }
+}
+
+static void test_a_connector_that_is_gone_is_not_excused_by_a_notification(void **state)
+{
+    (void)state;
+    struct book b;
+    begin(&b, "aep");
+    scenario(&b, "s", "ack/deadline");
+    TIMES(&b, 5, PLAIN);
+    PLAY(&b, .kind = "notification", .outcome = "refused");
+    TIMES(&b, 2, .outcome = "refused");
+    judge(&b);
+    expect(&b, "ack/deadline", VERDICT_FAIL);
     finish(&b);
 }
 
@@ -1519,6 +1560,8 @@ int main(void)
         cmocka_unit_test(test_a_refused_connection_is_never_the_requests_fault),
         cmocka_unit_test(test_a_hang_is_not_blamed_on_the_requests_behind_it),
         cmocka_unit_test(test_a_sender_that_hangs_up_expects_nothing),
+        cmocka_unit_test(test_notifications_speak_of_nothing_but_themselves),
+        cmocka_unit_test(test_a_connector_that_is_gone_is_not_excused_by_a_notification),
         cmocka_unit_test(test_redirects_are_one_failure_with_their_target),
         cmocka_unit_test(test_forgers_sent_to_a_login_page_are_redirected),
         cmocka_unit_test(test_aep_may_be_told_to_wait),
