@@ -270,17 +270,21 @@ static void on_notice(void *arg, const struct notice *notice)
     record_notice(&run->recorder, run->plan, notice);
 }
 
-/* Put the platform's laws in force: its own, what the scenario sets, and what the user sets above all. */
-static bool regulate(struct run *run, struct err *err)
+bool run_flow(const struct run_options *o, const struct scenario *scenario, struct flow *flow,
+              struct err *err)
 {
-    const struct run_options *o = run->options;
-    struct flow wanted = *run->plan->scenario->flow;
+    struct flow wanted = *scenario->flow;
     for (size_t i = 0; i < o->flow_count; i++)
         if (!flow_assign(&wanted, o->flow[i], err))
             return err_wrap(err, "--flow");
-    if (!flow_resolve(&run->flow, &o->profile->flow, &wanted, err))
-        return err_wrap(err, "%s: flow", run->plan->scenario->name);
-    run->rate_max = run->flow.rate_min;
+    return flow_resolve(flow, &o->profile->flow, &wanted, err) || err_wrap(err, "%s: flow", scenario->name);
+}
+
+static bool regulate(struct run *run, struct err *err)
+{
+    if (!run_flow(run->options, run->plan->scenario, &run->flow, err))
+        return false;
+    run->rate_max = run->flow.rate_max ? run->flow.rate_min : 0;
     platform_regulate(run->platform, &run->flow, on_notice, run);
     return true;
 }
@@ -542,6 +546,7 @@ static bool diagnose(struct run *run, struct refused *refused, struct err *err)
         }
         f->number = ++run->deliveries;
         f->scheduled_us = clock_mono_us();
+        f->virtual_us = vclock_now_us(&run->clock);
         run->done = false;
         if (!hand_over(run, f, &(struct wire){0}, sign_mistake_name(mistake), err) || !wait_done(run, err))
             return false;
