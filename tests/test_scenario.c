@@ -823,18 +823,21 @@ static void read_readme(struct buf *text)
         fail_msg("%s", err.text);
 }
 
-static void test_readme_example_is_a_scenario(void **state)
+static void test_readme_examples_are_scenarios(void **state)
 {
     (void)state;
+    static const char fence[] = "```json\n";
     struct buf text;
+    unsigned examples = 0;
     read_readme(&text);
-    char *start = strstr(buf_text(&text), "```json\n");
-    assert_non_null(start);
-    start += strlen("```json\n");
-    char *end = strstr(start, "```");
-    assert_non_null(end);
-    *end = '\0';
-    scenario_free(parse(start));
+    for (char *at = strstr(buf_text(&text), fence), *end; at; at = strstr(end + 1, fence), examples++) {
+        at += strlen(fence);
+        end = strstr(at, "```");
+        assert_non_null(end);
+        *end = '\0';
+        scenario_free(parse(at));
+    }
+    assert_int_equal(examples, 2);
     buf_reset(&text);
 }
 
@@ -882,7 +885,7 @@ int main(void)
                                         drop_shelf),
         cmocka_unit_test_setup_teardown(test_suite_without_names_is_everything_with_the_folder_laid_over,
                                         make_shelf, drop_shelf),
-        cmocka_unit_test(test_readme_example_is_a_scenario),
+        cmocka_unit_test(test_readme_examples_are_scenarios),
         cmocka_unit_test(test_readme_names_every_fault_and_variant),
     };
     const struct CMUnitTest shipped[] = {
