@@ -1677,8 +1677,7 @@ static void test_the_newest_change_is_a_second_old_when_the_scenario_starts(void
     static const char *const streams[] = {
         "{\"event\":\"product.updated\"}",
         "{\"event\":\"product.created\",\"entities\":5},{\"event\":\"product.updated\",\"times\":3}",
-        "{\"check\":\"reachability\"},{\"event\":\"product.updated\",\"delta\":true},"
-        "{\"check\":\"reachability\"}",
+        "{\"check\":\"reachability\"},{\"event\":\"product.updated\",\"delta\":true}",
         "{\"event\":\"product.removed\",\"entities\":3,\"own\":true}",
     };
     static const char *const faults[] = {"\"duplicate\":{\"after\":\"2h\"}", "\"delay\":{\"after\":\"2h\"}",
