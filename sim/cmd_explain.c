@@ -76,12 +76,24 @@ static bool is(const char *found, const struct rule *rule)
     return found && strcmp(found, rule->id) == 0;
 }
 
+/* Judged only by scenarios that are played when they are asked for. */
+static bool is_about_hours(const struct rule *rule, const struct suite *suite)
+{
+    bool hours = false, else_too = false;
+    for (size_t i = 0; i < suite->count; i++)
+        if (judges(suite->scenarios[i], rule))
+            *(suite->scenarios[i]->flow ? &hours : &else_too) = true;
+    return hours && !else_too;
+}
+
 /* The command that shows the rule being broken; false if this bug does not break it. */
-static bool put_command(const struct connector_bug_row *bug, const struct rule *rule, struct buf *out)
+static bool put_command(const struct connector_bug_row *bug, const struct rule *rule,
+                        const struct suite *suite, struct buf *out)
 {
     bool aep = is(bug->rule_aep, rule), events_api = is(bug->rule_events_api, rule);
     if (aep || events_api)
-        buf_printf(out, "pimsim demo --bug %s%s", bug->name, aep ? "" : " --platform events-api");
+        buf_printf(out, "pimsim demo --bug %s%s%s", bug->name, is_about_hours(rule, suite) ? " hours" : "",
+                   aep ? "" : " --platform events-api");
     return aep || events_api;
 }
 
@@ -114,7 +126,7 @@ static void put_text(const struct rule *rule, const struct suite *suite, const c
     for (size_t i = 0; i < connector_bug_count(); i++) {
         struct buf command;
         buf_init(&command, EXPLAIN_BYTES_MAX);
-        if (put_command(connector_bug_at(i), rule, &command)) {
+        if (put_command(connector_bug_at(i), rule, suite, &command)) {
             put_field(out, label, buf_text(&command));
             label = "";
         }
@@ -147,7 +159,7 @@ static void put_json(const struct rule *rule, const struct suite *suite, const c
     for (size_t i = 0; i < connector_bug_count(); i++) {
         struct buf command;
         buf_init(&command, EXPLAIN_BYTES_MAX);
-        if (put_command(connector_bug_at(i), rule, &command))
+        if (put_command(connector_bug_at(i), rule, suite, &command))
             json_put(&w, NULL, buf_text(&command));
         buf_reset(&command);
     }

@@ -371,6 +371,19 @@ static bool check_suite(const struct play *play, const struct run_means *means, 
                    platform_names[play->run.profile->id]);
 }
 
+/* Before anything is sent: what the scenarios and --flow make of the platform's laws goes together. */
+static bool check_flows(const struct play *play, struct err *err)
+{
+    struct flow flow;
+    for (size_t i = 0; i < play->suite.count; i++) {
+        const struct scenario *s = play->suite.scenarios[i];
+        if (s->flow && s->platforms & PLATFORM_BIT(play->run.profile->id) &&
+            !run_flow(&play->run, s, &flow, err))
+            return false;
+    }
+    return true;
+}
+
 static bool load_suite(struct play *play, bool demo, struct err *err)
 {
     const struct options *options = play->options;
@@ -381,7 +394,7 @@ static bool load_suite(struct play *play, bool demo, struct err *err)
         return false;
     if (options->args.count == 0)
         leave_hours_out(&play->suite);
-    return check_suite(play, &means, err);
+    return check_suite(play, &means, err) && check_flows(play, err);
 }
 
 static bool prepare(struct play *play, const struct options *options, enum command_bit command,

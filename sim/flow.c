@@ -11,10 +11,9 @@ static const struct row {
     enum unit unit;
     double min, max; /* of what is not 0; durations in microseconds */
     size_t offset;
-    const char *summary;
 } rows[] = {
 #define FLOW(member, key, unit, min, max, summary)                                                           \
-    {key, unit, (double)(min), (double)(max), offsetof(struct flow, member), summary},
+    {key, unit, (double)(min), (double)(max), offsetof(struct flow, member)},
 #include "flow.def"
 #undef FLOW
 };
@@ -23,14 +22,9 @@ static const struct row {
 #define UNSET UINT64_MAX
 #define WORDS (sizeof(struct flow) / sizeof(uint64_t))
 
-size_t flow_key_count(void)
+const char *flow_key_at(size_t index)
 {
-    return COUNT_OF(rows);
-}
-
-struct flow_key flow_key_at(size_t index)
-{
-    return (struct flow_key){rows[index].key, rows[index].summary};
+    return rows[index].key;
 }
 
 void flow_unset(struct flow *flow)
@@ -67,6 +61,8 @@ static bool parse_number(const char *text, enum unit unit, uint64_t *n, struct e
     *n = (uint64_t)(unit == PER_SECOND ? real * (double)FLOW_PER_SECOND + 0.5 : real);
     if (unit == COUNT && (double)*n != real)
         return err_set(err, "%s is not a whole number", text);
+    if (real > 0 && !*n) /* too small to be told from none, which it does not mean */
+        *n = 1;
     return true;
 }
 
@@ -100,17 +96,20 @@ static bool parse_list(const struct row *row, const char *text, uint64_t *list, 
     return ok;
 }
 
-bool flow_set(struct flow *flow, const char *key, const char *value, struct err *err)
+static bool set_row(struct flow *flow, const struct row *row, const char *value, struct err *err)
 {
-    const struct row *row = find_row(key, err);
-    if (!row)
-        return false;
     uint64_t words[FLOW_RETRIES_MAX] = {0};
     bool list = row->unit == DURATIONS;
     if (!(list ? parse_list(row, value, words, err) : parse_value(row, value, words, err)))
-        return err_wrap(err, "%s", key);
+        return false;
     memcpy((char *)flow + row->offset, words, (list ? FLOW_RETRIES_MAX : 1) * sizeof *words);
     return true;
+}
+
+bool flow_set(struct flow *flow, const char *key, const char *value, struct err *err)
+{
+    const struct row *row = find_row(key, err);
+    return row && set_row(flow, row, value, err);
 }
 
 bool flow_assign(struct flow *flow, const char *assignment, struct err *err)
@@ -119,7 +118,8 @@ bool flow_assign(struct flow *flow, const char *assignment, struct err *err)
     if (!equals)
         return err_set(err, "\"%s\" is not KEY=VALUE", assignment);
     char *key = mem_text_n(assignment, (size_t)(equals - assignment));
-    bool ok = flow_set(flow, key, equals + 1, err);
+    const struct row *row = find_row(key, err);
+    bool ok = row && (set_row(flow, row, equals + 1, err) || err_wrap(err, "%s", key));
     free(key);
     return ok;
 }

@@ -28,17 +28,19 @@ struct flow {
 void flow_unset(struct flow *flow); /* nothing is set */
 /* Set a member by its key from text: "4000", "0.5", "10m", "5m,10m,20m"; "0" or "none" for none. */
 bool flow_set(struct flow *flow, const char *key, const char *value, struct err *err) MUST_USE;
-/* The same from "KEY=VALUE". */
+/* The same from "KEY=VALUE"; what is wrong with the value is said with the key. */
 bool flow_assign(struct flow *flow, const char *assignment, struct err *err) MUST_USE;
 /* wanted may be NULL. Fails when the two do not go together, such as a rate's bounds. */
 bool flow_resolve(struct flow *flow, const struct flow *own, const struct flow *wanted,
                   struct err *err) MUST_USE;
 
-/* The list, for help and checks. */
-struct flow_key {
-    const char *key, *summary;
+/* The list of the keys. */
+enum {
+#define FLOW(...) +1
+    FLOW_KEY_COUNT =
+#include "flow.def"
+#undef FLOW
 };
-size_t flow_key_count(void);
-struct flow_key flow_key_at(size_t index);
+const char *flow_key_at(size_t index);
 
 #endif

@@ -397,8 +397,9 @@ static void format_timestamp(int64_t wall_us, char text[24])
     snprintf(text, 24, "%lld", (long long)(wall_us / 1000000));
 }
 
-/* The next secret is set as the secondary, then becomes the primary, and then the old one is removed. Where
- * there is no second secret, the next one is nobody's. */
+/* The next secret is set as the secondary, then becomes the primary, and then the old one is removed. It is
+ * the second secret; but while one that the connector knows comes second, the first is somebody else's, or
+ * nothing would show whether the connector looks at both. */
 static void rotate(const struct composer *c, enum fault_variant variant, const char *moment, struct span body,
                    struct signature *primary, struct signature *secondary)
 {
@@ -408,7 +409,7 @@ static void rotate(const struct composer *c, enum fault_variant variant, const c
         sign_request(next, c->profile->scheme, moment, body, secondary->text);
     } else if (variant == VARIANT_ROTATE_SECONDARY) {
         *secondary = *primary;
-        sign_request(next, c->profile->scheme, moment, body, primary->text);
+        sign_request(c->other, c->profile->scheme, moment, body, primary->text);
     } else if (variant == VARIANT_ROTATE_REMOVED) {
         secondary->present = false;
         sign_request(next, c->profile->scheme, moment, body, primary->text);

@@ -228,9 +228,10 @@ struct fault_pass {
     uint8_t index;
     const char *event; /* the neutral name of those that it strikes; NULL: of any */
     struct rng rng;
-    size_t stream_end; /* behind the items of the stream stand the copies */
-    unsigned used;     /* how often it struck: its variants take turns */
-    double credit;     /* the share of the events passed that is still to be struck */
+    size_t first, stream_end; /* the items of the stream; behind them stand the copies */
+    uint64_t start_us;        /* when the stream starts */
+    unsigned used;            /* how often it struck: its variants take turns */
+    double credit;            /* the share of the events passed that is still to be struck */
 };
 
 static bool is_event(const struct plan_item *item)
@@ -248,12 +249,17 @@ static bool is_called(const struct plan_source *source, const char *event)
     return strcmp(source->event, event) == 0 || strcmp(fixture_type(source->fixture)->name, event) == 0;
 }
 
+/* Whether it is due while the fault goes on. */
+static bool is_within(const struct fault_pass *f, const struct plan_item *item)
+{
+    uint64_t from_us = f->start_us + f->spec->from_us, for_us = f->spec->for_us;
+    return item->at_us >= from_us && (!for_us || item->at_us - from_us < for_us);
+}
+
 /* Whether the fault is about such an event: its share is of these. */
 static bool is_meant(const struct fault_pass *f, const struct plan_item *item)
 {
-    const struct fault_spec *spec = f->spec;
-    return (!f->event || is_called(&f->plan->sources[item->source], f->event)) &&
-           item->at_us >= spec->from_us && (!spec->for_us || item->at_us - spec->from_us < spec->for_us);
+    return is_within(f, item) && (!f->event || is_called(&f->plan->sources[item->source], f->event));
 }
 
 static void mark(const struct fault_pass *f, struct plan_item *item, enum fault_variant variant)
@@ -324,7 +330,7 @@ static void strike_reorder(struct fault_pass *f, size_t at)
     size_t other = at + 1 + rng_below(&f->rng, f->spec->window - 1);
     if (other >= f->stream_end)
         other = f->stream_end - 1;
-    while (other > at && !is_free(&f->plan->items[other]))
+    while (other > at && !(is_free(&f->plan->items[other]) && is_within(f, &f->plan->items[other])))
         other--;
     if (other == at)
         return;
@@ -393,25 +399,25 @@ static double draw_place(struct rng *rng)
 
 /* Half of the events, say, are struck: not each by the toss of a coin, which could spare all of them,
  * but one in every stretch of two, at a place in it that is drawn. */
-static void apply_fault(struct plan *plan, size_t first, size_t end, const struct fault_spec *spec,
-                        uint8_t index)
+static void apply_fault(struct fault_pass f, uint8_t index)
 {
-    if (!strikes[spec->kind]) /* an outage meets whatever is sent meanwhile */
+    f.index = index;
+    f.spec = &f.plan->scenario->faults[index];
+    f.event = f.spec->event ? neutral_name(f.spec->event) : NULL;
+    if (!strikes[f.spec->kind]) /* an outage meets whatever is sent meanwhile */
         return;
-    struct fault_pass f = {.plan = plan, .spec = spec, .index = index, .stream_end = end};
-    f.event = spec->event ? neutral_name(spec->event) : NULL;
     char stream[32];
     snprintf(stream, sizeof stream, "fault %u", index);
-    rng_init(&f.rng, plan->seed, stream);
+    rng_init(&f.rng, f.plan->seed, stream);
     double place = draw_place(&f.rng);
-    for (size_t at = first; at < end; at++) {
-        if (!is_free(&plan->items[at]) || !is_meant(&f, &plan->items[at]))
+    for (size_t at = f.first; at < f.stream_end; at++) {
+        if (!is_free(&f.plan->items[at]) || !is_meant(&f, &f.plan->items[at]))
             continue;
-        f.credit += spec->share;
+        f.credit += f.spec->share;
         if (f.credit < place)
             continue;
         f.credit -= 1;
-        strikes[spec->kind](&f, at);
+        strikes[f.spec->kind](&f, at);
         f.used++;
         place = draw_place(&f.rng);
     }
@@ -473,12 +479,11 @@ static void hold_b_back(struct plan *plan, size_t first, uint64_t stream_end_us)
 static void apply_faults(struct builder *b)
 {
     struct plan *plan = b->plan;
-    const struct scenario *s = plan->scenario;
-    size_t first = set_b_apart(plan), end = plan->count;
-    if (has_restart(s))
-        hold_b_back(plan, first, (uint64_t)b->at_us);
-    for (size_t i = 0; i < s->fault_count; i++)
-        apply_fault(plan, first, end, &s->faults[i], (uint8_t)i);
+    struct fault_pass f = {.plan = plan, .first = set_b_apart(plan), .stream_end = plan->count};
+    if (has_restart(plan->scenario))
+        hold_b_back(plan, f.first, f.start_us = (uint64_t)b->at_us);
+    for (size_t i = 0; i < plan->scenario->fault_count; i++)
+        apply_fault(f, (uint8_t)i);
 }
 
 static int by_time(const void *left, const void *right)

@@ -51,6 +51,11 @@ struct run_means {
 /* What the scenario asks for and is not there, in the journal's words; NULL: it can be played. */
 const char *run_lacks(const struct scenario *scenario, const struct run_means *means);
 
+/* The laws that are in force in a scenario that has `flow`: the platform's own, what the scenario sets, and
+ * what the user sets above all. Fails when they do not go together. */
+bool run_flow(const struct run_options *options, const struct scenario *scenario, struct flow *flow,
+              struct err *err) MUST_USE;
+
 /* Play every scenario of the suite that knows the platform; those that cannot be played are recorded as
  * skipped. Load scenarios come last: what they do to a
  * connector spoils nothing else. RUN_UNREACHABLE: no connection could be made, ever. RUN_GIVEN_UP: it fell

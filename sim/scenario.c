@@ -125,6 +125,14 @@ static bool read_duration(struct parser *p, uint32_t node, const struct member *
     return ok;
 }
 
+/* A stretch of time. */
+static bool read_stretch(struct parser *p, uint32_t node, const struct member *m, void *field,
+                         struct err *err)
+{
+    return read_duration(p, node, m, field, err) &&
+           (*(uint64_t *)field || json_error(&p->doc, node, err, "this is no time at all"));
+}
+
 /* "200ms" or "0ms..200ms", into the two fields of a fault. */
 static bool read_after(struct parser *p, uint32_t node, const struct member *m, void *field, struct err *err)
 {
@@ -285,8 +293,8 @@ static bool read_pace(struct parser *p, uint32_t node, const struct member *m, v
 static bool set_flow(struct parser *p, uint32_t node, struct flow *flow, struct err *err)
 {
     bool string = json_type(&p->doc, node) == JSON_STRING;
-    if (!string && !json_expect(&p->doc, node, JSON_NUMBER, err))
-        return false;
+    if (!string && json_type(&p->doc, node) != JSON_NUMBER)
+        return json_error(&p->doc, node, err, "this is neither a number nor a string");
     struct buf scratch;
     struct err why;
     buf_init(&scratch, FILE_BYTES_MAX);
@@ -305,7 +313,10 @@ static bool set_flow(struct parser *p, uint32_t node, struct flow *flow, struct 
 static bool read_flow(struct parser *p, uint32_t node, const struct member *m, void *field, struct err *err)
 {
     (void)m;
-    if (!json_expect(&p->doc, node, JSON_OBJECT, err))
+    const char *keys[FLOW_KEY_COUNT];
+    for (size_t i = 0; i < FLOW_KEY_COUNT; i++)
+        keys[i] = flow_key_at(i);
+    if (!json_check_keys(&p->doc, node, keys, FLOW_KEY_COUNT, err))
         return false;
     struct flow *flow = *(struct flow **)field = mem_alloc(sizeof *flow);
     flow_unset(flow);
@@ -353,7 +364,7 @@ static bool read_hows(struct parser *p, uint32_t node, const struct member *m, v
 {
     (void)m;
     struct fault_spec *spec = field;
-    if (json_type(&p->doc, node) == JSON_STRING)
+    if (json_type(&p->doc, node) == JSON_STRING || spec->kind == FAULT_OUTAGE) /* that has no turns to take */
         return read_how(p, node, spec, err);
     if (!expect_list(p, node, COUNT_OF(spec->hows), err))
         return false;
@@ -375,7 +386,7 @@ static const struct member fault_members[] = {
     {"how", read_hows, WHOLE,
      .faults = ON(DUPLICATE) | ON(RESTART) | ON(FORGE) | ON(MALFORM) | ON(BYTES) | ON(ROTATE) | ON(OUTAGE)},
     {"from", read_duration, AT(fault_spec, from_us)},
-    {"for", read_duration, AT(fault_spec, for_us)},
+    {"for", read_stretch, AT(fault_spec, for_us)},
 };
 
 static const struct fault_spec fault_defaults[FAULT_COUNT] = {
@@ -436,8 +447,6 @@ static bool check_fault(struct parser *p, uint32_t node, const struct fault_spec
     if (spec->kind == FAULT_RESTART && json_get(&p->doc, JSON_ROOT, "effects") == JSON_NONE)
         return json_error(&p->doc, node, err,
                           "a restart is judged by the state that it leaves: \"effects\" is missing");
-    if (spec->kind == FAULT_OUTAGE && spec->how_count > 1)
-        return json_error(&p->doc, node, err, "an outage has one \"how\"");
     if (spec->kind == FAULT_OUTAGE && !p->scenario->flow)
         return json_error(&p->doc, node, err,
                           "an outage is for the platform to cope with: \"flow\" is missing");

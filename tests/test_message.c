@@ -41,12 +41,13 @@
     "\"type\":\"pim_catalog_text\",\"locale\":null,\"scope\":null}]}}},"                                     \
     "\"author\":{\"identifier\":\"julia\",\"type\":\"user\"}}}"
 
-#define EVENT_HEX     "acbd088d9588776a1d1020850b3f1e4bad95e6111be0902ec734096e6f82a057"
-#define TEN_HEX       "9ee2295f53a7b641c32a0c19cc318ef28f69aac211a1519f23485cbe66def1e3"
-#define TEST_HEX      "4e184c9f4b5d80ffb3119add9c1b5409cb28a35805b9337b84e820b183c3f322"
-#define CLOUD_HEX     "7a31cbd59e28f2b2600557f1f3611fc52feae4c25a64e790f801ce627c2067e8"
-#define CLOUD_2ND_HEX "26faab4f9171f251ecb46980a2ebdc3a895d70e766b8420cc69047439cfdb3b0"
-#define SIXTY_FOUR_Z  "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
+#define EVENT_HEX       "acbd088d9588776a1d1020850b3f1e4bad95e6111be0902ec734096e6f82a057"
+#define TEN_HEX         "9ee2295f53a7b641c32a0c19cc318ef28f69aac211a1519f23485cbe66def1e3"
+#define TEST_HEX        "4e184c9f4b5d80ffb3119add9c1b5409cb28a35805b9337b84e820b183c3f322"
+#define CLOUD_HEX       "7a31cbd59e28f2b2600557f1f3611fc52feae4c25a64e790f801ce627c2067e8"
+#define CLOUD_2ND_HEX   "26faab4f9171f251ecb46980a2ebdc3a895d70e766b8420cc69047439cfdb3b0"
+#define CLOUD_OTHER_HEX "d7a66530d8dd56a52a860a9335f430361bdefe92b5eb3317464a95cb658e5349" /* nobody's */
+#define SIXTY_FOUR_Z    "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
 
 /* ---- making messages ------------------------------------------------------------------------------ */
 
@@ -331,6 +332,8 @@ static void test_events_api_forgeries(void **state)
         {VARIANT_FORGE_UPPER_CASE, "ACBD088D9588776A1D1020850B3F1E4BAD95E6111BE0902EC734096E6F82A057", NULL,
          STAMP},
         {VARIANT_ROTATE_SECONDARY, EVENT_HEX, NULL, STAMP}, /* has no secrets to rotate */
+        {VARIANT_ROTATE_ADDED, EVENT_HEX, NULL, STAMP},
+        {VARIANT_ROTATE_REMOVED, EVENT_HEX, NULL, STAMP},
     };
     assert_int_equal(strlen(over_long), 4096);
     for (size_t i = 0; i < COUNT_OF(forgeries); i++)
@@ -341,7 +344,7 @@ static void test_events_api_forgeries(void **state)
 static void test_aep_forgeries(void **state)
 {
     (void)state;
-    static const char other[] = "d7a66530d8dd56a52a860a9335f430361bdefe92b5eb3317464a95cb658e5349";
+    static const char other[] = CLOUD_OTHER_HEX;
     static const char empty[] = "916090071633060a7df4d9ea2a70b2a311e4139c3a4b75a2e50d4636c4ebfe5c";
     static const struct forgery forgeries[] = {
         {VARIANT_NONE, CLOUD_HEX, CLOUD_2ND_HEX, NULL},
@@ -369,15 +372,54 @@ static void test_aep_forgeries(void **state)
     }
 }
 
-/* The new primary secret is one that the connector was not given; the one that it knows comes second. */
+/* The new primary secret is one that the connector was not given; the one that it knows comes second. So it
+ * is where it knows two, or one that looks at the first signature alone would pass. */
 static void test_rotation_leaves_only_the_secondary_signature_to_verify(void **state)
 {
     (void)state;
-    const struct forgery rotated = {VARIANT_ROTATE_SECONDARY,
-                                    "d7a66530d8dd56a52a860a9335f430361bdefe92b5eb3317464a95cb658e5349",
-                                    CLOUD_HEX, NULL};
+    const struct forgery rotated = {VARIANT_ROTATE_SECONDARY, CLOUD_OTHER_HEX, CLOUD_HEX, NULL};
     assert_forgery(PLATFORM_AEP, false, &rotated);
     assert_forgery(PLATFORM_AEP, true, &rotated);
+}
+
+/* Without a second secret the next one is nobody's: the first signature is still right. */
+static void test_rotation_begins_with_another_signature_beside_the_right_one(void **state)
+{
+    (void)state;
+    assert_forgery(PLATFORM_AEP, false,
+                   &(struct forgery){VARIANT_ROTATE_ADDED, CLOUD_HEX, CLOUD_OTHER_HEX, NULL});
+    assert_forgery(PLATFORM_AEP, true,
+                   &(struct forgery){VARIANT_ROTATE_ADDED, CLOUD_HEX, CLOUD_2ND_HEX, NULL});
+}
+
+/* (A run skips this where there is no second secret.) */
+static void test_rotation_ends_with_the_next_secret_alone(void **state)
+{
+    (void)state;
+    assert_forgery(PLATFORM_AEP, true, &(struct forgery){VARIANT_ROTATE_REMOVED, CLOUD_2ND_HEX, NULL, NULL});
+    assert_forgery(PLATFORM_AEP, false,
+                   &(struct forgery){VARIANT_ROTATE_REMOVED, CLOUD_OTHER_HEX, NULL, NULL});
+}
+
+/* Request after request, as the secrets are changed: what one leaves behind does not show in the next. */
+static void test_every_stage_of_a_rotation_is_undone_by_the_next(void **state)
+{
+    (void)state;
+    static const struct forgery stages[] = {
+        {VARIANT_NONE, CLOUD_HEX, CLOUD_2ND_HEX, NULL},
+        {VARIANT_ROTATE_ADDED, CLOUD_HEX, CLOUD_2ND_HEX, NULL},
+        {VARIANT_ROTATE_SECONDARY, CLOUD_OTHER_HEX, CLOUD_HEX, NULL},
+        {VARIANT_ROTATE_REMOVED, CLOUD_2ND_HEX, NULL, NULL},
+        {VARIANT_NONE, CLOUD_HEX, CLOUD_2ND_HEX, NULL},
+    };
+    struct made m = made_for(PLATFORM_AEP, true);
+    for (size_t i = 0; i < COUNT_OF(stages); i++) {
+        make(&m, stages[i].variant);
+        assert_header(&m, "rotating", "X-AKENEO-SIGNATURE-PRIMARY", stages[i].primary);
+        assert_header(&m, "rotating", "X-AKENEO-SIGNATURE-SECONDARY", stages[i].secondary);
+        assert_string_equal(body_of(&m), CLOUD_EVENT);
+    }
+    reset(&m);
 }
 
 static void test_every_forgery_is_among_those_tested(void **state)
@@ -908,6 +950,9 @@ int main(void)
         cmocka_unit_test(test_events_api_forgeries),
         cmocka_unit_test(test_aep_forgeries),
         cmocka_unit_test(test_rotation_leaves_only_the_secondary_signature_to_verify),
+        cmocka_unit_test(test_rotation_begins_with_another_signature_beside_the_right_one),
+        cmocka_unit_test(test_rotation_ends_with_the_next_secret_alone),
+        cmocka_unit_test(test_every_stage_of_a_rotation_is_undone_by_the_next),
         cmocka_unit_test(test_every_forgery_is_among_those_tested),
         cmocka_unit_test(test_tampering_changes_one_digit_of_the_event_id),
         cmocka_unit_test(test_tampering_changes_even_a_body_without_an_event_id),

@@ -16,7 +16,7 @@
 static char folder[] = "/tmp/pimsim-opts-XXXXXX";
 static const char *const variables[] = {"PIMSIM_URL",    "PIMSIM_SEED",   "PIMSIM_STRICT",
                                         "PIMSIM_HEADER", "PIMSIM_FORMAT", "PIMSIM_ACK_DEADLINE",
-                                        "PIMSIM_BUG",    "PIMSIM_CONFIG"};
+                                        "PIMSIM_BUG",    "PIMSIM_CONFIG", "PIMSIM_FLOW"};
 
 static int enter_folder(void **state)
 {
@@ -144,6 +144,29 @@ static void test_opts_flag_beats_environment_beats_file(void **state)
     assert_false(o.strict);
     assert_string_equal(o.format, "json"); /* the file beats the default */
     opts_reset(&o);
+}
+
+static void test_opts_flow_is_a_list_from_all_three_places(void **state)
+{
+    (void)state;
+    write_file("pimsim.json", "{\"flow\": [\"retry=1m,2m\", \"resume=30m\"]}");
+    struct options o = parse(CMD_RUN, ARGS());
+    assert_int_equal(o.flow.count, 2);
+    assert_string_equal(o.flow.items[0], "retry=1m,2m"); /* a comma parts the waits, not the list */
+    assert_string_equal(o.flow.items[1], "resume=30m");
+    opts_reset(&o);
+    setenv("PIMSIM_FLOW", "quota=5\nstale=none", 1);
+    o = parse(CMD_DEMO, ARGS());
+    assert_int_equal(o.flow.count, 2);
+    assert_string_equal(o.flow.items[1], "stale=none");
+    opts_reset(&o);
+    o = parse(CMD_RUN, ARGS("--flow", "retry=5m", "--flow=quota=1"));
+    assert_int_equal(o.flow.count, 2);
+    assert_string_equal(o.flow.items[0], "retry=5m");
+    assert_string_equal(o.flow.items[1], "quota=1");
+    opts_reset(&o);
+    assert_refused("--flow: not an option of this command, but of run, demo", CMD_PLAN,
+                   ARGS("--flow", "quota=1"));
 }
 
 static void test_opts_defaults_and_what_was_set(void **state)
@@ -339,6 +362,7 @@ int main(void)
         IN_FOLDER(test_opts_reads_every_type_from_the_environment),
         IN_FOLDER(test_opts_reads_every_type_from_pimsim_json),
         IN_FOLDER(test_opts_flag_beats_environment_beats_file),
+        IN_FOLDER(test_opts_flow_is_a_list_from_all_three_places),
         IN_FOLDER(test_opts_defaults_and_what_was_set),
         IN_FOLDER(test_opts_last_value_wins),
         IN_FOLDER(test_opts_leaves_dashes_that_are_no_options),

@@ -21,6 +21,8 @@
 
 _Static_assert(sizeof(struct plan_item) == 40, "a million events are 40 MB");
 
+#define HOUR (3600 * S)
+
 /* Everything at once. */
 #define BUSY                                                                                                 \
     SCENARIO("\"stream\":[{\"check\":\"reachability\"},{\"event\":\"product.created\",\"entities\":40},"     \
@@ -942,6 +944,184 @@ static void test_the_events_api_has_no_deltas(void **state)
     buf_reset(&without);
 }
 
+/* ---- when they strike --------------------------------------------------------------------------- */
+
+/* How many of events [first, end) of a plan were struck; no other was. Of these, event n was due n * 10 ms
+ * after the stream began. */
+static unsigned count_struck(const struct plan *plan, uint32_t first, uint32_t end)
+{
+    unsigned struck = 0;
+    for (size_t i = 0; i < plan->count + plan->dropped; i++) {
+        const struct plan_item *item = &plan->items[i];
+        uint32_t change = item->event / plan->universes;
+        if (item->variant == VARIANT_NONE)
+            continue;
+        if (change < first || change >= end)
+            fail_msg("event %u was struck by \"%s\"", change, variant_get(item->variant)->name);
+        struck++; /* of an event and its copy, only one is marked */
+    }
+    return struck;
+}
+
+static void test_a_fault_strikes_its_share_of_what_is_due_in_its_window(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fault, *more;
+    } faults[] = {{"duplicate", ""},
+                  {"overlap", ""},
+                  {"drop", ""},
+                  {"delay", ",\"after\":\"1h\""},
+                  {"disconnect", ""},
+                  {"slow-body", ""},
+                  {"forge", ",\"how\":\"random\""},
+                  {"rotate", ",\"how\":[\"added\",\"secondary\"]"},
+                  {"malform", ",\"how\":\"cut\""},
+                  {"bytes", ""}};
+    static const struct {
+        const char *window;
+        uint32_t first, end;
+    } windows[] = {
+        {"\"from\":\"200ms\",\"for\":\"300ms\"", 20, 50}, /* its first moment is in, its last is not */
+        {"\"from\":\"195ms\",\"for\":\"301ms\"", 20, 50},
+        {"\"from\":\"200001us\",\"for\":\"300ms\"", 21, 51},
+        {"\"from\":\"600ms\"", 60, 100},
+        {"\"for\":\"400ms\"", 0, 40},
+        {"\"from\":\"0s\",\"for\":\"24h\"", 0, 100},
+        {"\"from\":\"500ms\",\"for\":\"1us\"", 50, 51},
+        {"\"from\":\"1s\",\"for\":\"24h\"", 0, 0},
+        {"\"from\":\"501ms\",\"for\":\"8ms\"", 0, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(faults); i++)
+        for (size_t w = 0; w < COUNT_OF(windows); w++)
+            for (unsigned half = 0; half < 2; half++) {
+                char text[1024];
+                snprintf(text, sizeof text, STRUCK("{\"%s\":{\"share\":%s,%s%s}}"), faults[i].fault,
+                         half ? "0.5" : "1", windows[w].window, faults[i].more);
+                struct planning p = planning_of(text, PLATFORM_AEP, w);
+                unsigned all = windows[w].end - windows[w].first;
+                unsigned struck = count_struck(p.plan, windows[w].first, windows[w].end);
+                if (struck < (half ? all / 2 : all) || struck > (half ? (all + 1) / 2 : all))
+                    fail_msg("%s, %s: struck %u of %u", faults[i].fault, windows[w].window, struck, all);
+                assert_strictly_ordered(p.plan);
+                planning_reset(&p);
+            }
+}
+
+/* Neither do those that strike several at a time reach out of it. */
+static void test_swaps_and_bursts_stay_in_their_window(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct planning swap = planning_of(
+            STRUCK("{\"reorder\":{\"share\":0.5,\"from\":\"200ms\",\"for\":\"300ms\"}}"), PLATFORM_AEP, seed);
+        struct planning burst = planning_of(
+            STRUCK("{\"burst\":{\"share\":0.5,\"window\":20,\"from\":\"200ms\",\"for\":\"300ms\"}}"),
+            PLATFORM_AEP, seed);
+        assert_in_range(count_struck(swap.plan, 20, 50), 13, 17);
+        assert_in_range(count_struck(burst.plan, 20, 50), 5, 25);
+        for (size_t i = 0; i < 100; i++)
+            if (burst.plan->items[i].variant == VARIANT_BURST_HEAP)
+                assert_true(burst.plan->items[i].at_us < 500 * MS);
+        planning_reset(&swap);
+        planning_reset(&burst);
+    }
+}
+
+static void test_windows_of_one_fault_follow_each_other(void **state)
+{
+    (void)state;
+    struct planning p =
+        planning_of(STRUCK("{\"rotate\":{\"how\":\"added\",\"from\":\"250ms\",\"for\":\"250ms\"}},"
+                           "{\"rotate\":{\"from\":\"500ms\",\"for\":\"250ms\"}},"
+                           "{\"rotate\":{\"how\":\"removed\",\"from\":\"750ms\"}}"),
+                    PLATFORM_AEP, 1);
+    static const enum fault_variant stages[] = {VARIANT_NONE, VARIANT_ROTATE_ADDED, VARIANT_ROTATE_SECONDARY,
+                                                VARIANT_ROTATE_REMOVED};
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(p.plan->items[i].variant, stages[i / 25]);
+    planning_reset(&p);
+}
+
+static void test_a_window_and_an_event_both_choose(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        SCENARIO("\"stream\":[{\"event\":\"product.created\",\"entities\":50},"
+                 "{\"event\":\"product.updated\"}],\"pace\":{\"rate\":100},\"faults\":["
+                 "{\"drop\":{\"event\":\"product.updated\",\"from\":\"300ms\",\"for\":\"400ms\"}}]"),
+        PLATFORM_AEP, 1);
+    assert_int_equal(count_struck(p.plan, 50, 70), 20);
+    planning_reset(&p);
+}
+
+/* With a restart B comes when A and A' are over; its stream begins then. */
+static void test_windows_are_of_the_stream_that_is_struck(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        EFFECTS("\"stream\":[{\"event\":\"product.updated\",\"entities\":20}],\"pace\":{\"rate\":300},"
+                "\"faults\":[{\"restart\":{\"how\":\"acked\",\"from\":\"50ms\",\"for\":\"50ms\"}}]"),
+        PLATFORM_AEP, 1);
+    assert_int_equal(count_struck(p.plan, 5, 10), 5);
+    planning_reset(&p);
+}
+
+/* An outage meets whatever is sent meanwhile; what happens in the PIM is the same. */
+static void test_an_outage_strikes_nothing_in_the_plan(void **state)
+{
+    (void)state;
+    static const char outage[] = ",{\"outage\":{\"from\":\"100ms\",\"for\":\"1h\"}}],\"flow\":{}}";
+    char text[2048];
+    snprintf(text, sizeof text, "%.*s%s", (int)strlen(BUSY) - 2, BUSY, outage);
+    for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++) {
+        struct buf with = printed(text, platform, 5), without = printed(BUSY, platform, 5);
+        assert_string_equal(buf_text(&with), buf_text(&without));
+        buf_reset(&with);
+        buf_reset(&without);
+    }
+    struct planning p = planning_of(SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":20}],"
+                                             "\"flow\":{},\"faults\":[{\"outage\":{}}]"),
+                                    PLATFORM_AEP, 1);
+    assert_int_equal(count_struck(p.plan, 0, 0), 0);
+    planning_reset(&p);
+}
+
+/* ---- whose changes ------------------------------------------------------------------------------ */
+
+static void test_a_steps_changes_are_the_connectors_own_where_it_says_so(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(
+        SCENARIO(
+            "\"stream\":[{\"event\":\"product.created\",\"entities\":3},"
+            "{\"event\":\"product.updated\",\"own\":true,\"delta\":true},{\"event\":\"product.updated\"},"
+            "{\"event\":\"product.updated\",\"own\":false}]"),
+        PLATFORM_AEP, 1);
+    static const bool own[] = {false, true, true, false, false}; /* the second: an update and its delta */
+    assert_int_equal(p.plan->source_count, COUNT_OF(own));
+    assert_int_equal(p.plan->count, 3 * COUNT_OF(own));
+    for (size_t i = 0; i < p.plan->count; i++)
+        assert_int_equal(p.plan->sources[p.plan->items[i].source].own, own[i / 3]);
+    planning_reset(&p);
+    p = planning_of(SCENARIO("\"stream\":[{\"event\":\"*\",\"own\":true}]"), PLATFORM_EVENTS_API, 1);
+    for (size_t i = 0; i < p.plan->source_count; i++)
+        assert_true(p.plan->sources[i].own);
+    planning_reset(&p);
+}
+
+static void test_who_caused_a_change_does_not_change_it(void **state)
+{
+    (void)state;
+    static const char theirs[] = SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":9}]");
+    static const char own[] =
+        SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":9,\"own\":true}]");
+    struct buf a = printed(theirs, PLATFORM_EVENTS_API, 1), b = printed(own, PLATFORM_EVENTS_API, 1);
+    assert_string_equal(buf_text(&a), buf_text(&b));
+    buf_reset(&a);
+    buf_reset(&b);
+}
+
 /* ---- three universes ------------------------------------------------------------------------------- */
 
 /* 20 products are created, updated twice and removed, in each universe. */
@@ -1183,7 +1363,7 @@ static void test_faults_strike_their_share_of_universe_b_alone(void **state)
 {
     (void)state;
     for (enum fault_kind kind = FAULT_NONE + 1; kind < FAULT_COUNT; kind++)
-        for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++) {
+        for (enum platform_id platform = 0; platform < PLATFORM_COUNT && kind != FAULT_OUTAGE; platform++) {
             char text[1024];
             snprintf(
                 text, sizeof text,
@@ -1456,6 +1636,95 @@ static void test_events_tell_when_their_entity_was_changed(void **state)
     }
 }
 
+/* The wire has whole seconds. */
+#define START_US INT64_C(1769850839000000)
+
+/* The times of a plan's oldest and newest event, as seconds before the scenario starts. */
+struct ages {
+    int64_t oldest_s, newest_s;
+};
+
+static struct ages ages_of(const char *scenario, enum platform_id platform)
+{
+    struct planning p = planning_of(scenario, platform, 1);
+    struct ages ages = {0, INT64_MAX};
+    for (size_t i = 0; i < p.plan->count; i++) {
+        const struct plan_item *item = &p.plan->items[i];
+        if (item->source == PLAN_REACHABILITY)
+            continue;
+        int64_t us = time_of(p.plan, item, &p.settings, START_US), age_us = START_US - us;
+        int64_t changed_us = START_US - (int64_t)p.plan->age_us + (int64_t)item->changed_us;
+        assert_in_range(changed_us - us, 0, S - 1);
+        assert_int_equal(age_us % (int64_t)S, 0);
+        ages.oldest_s = age_us / (int64_t)S > ages.oldest_s ? age_us / (int64_t)S : ages.oldest_s;
+        ages.newest_s = age_us / (int64_t)S < ages.newest_s ? age_us / (int64_t)S : ages.newest_s;
+    }
+    planning_reset(&p);
+    return ages;
+}
+
+/* Virtual time may be far ahead when an event comes: no receiver meets one from the future all the same. */
+static void test_the_newest_change_is_a_second_old_when_the_scenario_starts(void **state)
+{
+    (void)state;
+    static const char *const paces[] = {"{}",
+                                        "{\"rate\":50}",
+                                        "{\"rate\":0.01}",
+                                        "{\"rate\":\"top\"}",
+                                        "{\"rate\":7,\"batch\":3}",
+                                        "{\"rate\":3,\"ramp\":\"1m\"}",
+                                        "{\"concurrency\":1}"};
+    static const char *const streams[] = {
+        "{\"event\":\"product.updated\"}",
+        "{\"event\":\"product.created\",\"entities\":5},{\"event\":\"product.updated\",\"times\":3}",
+        "{\"check\":\"reachability\"},{\"event\":\"product.updated\",\"delta\":true}",
+        "{\"event\":\"product.removed\",\"entities\":3,\"own\":true}",
+    };
+    static const char *const faults[] = {"\"duplicate\":{\"after\":\"2h\"}", "\"delay\":{\"after\":\"2h\"}",
+                                         "\"reorder\":{}"};
+    for (size_t i = 0; i < COUNT_OF(paces) * COUNT_OF(streams) * COUNT_OF(faults) * PLATFORM_COUNT; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, SCENARIO("\"stream\":[%s],\"pace\":%s,\"faults\":[{%s}]"),
+                 streams[i / COUNT_OF(paces) % COUNT_OF(streams)], paces[i % COUNT_OF(paces)],
+                 faults[i / COUNT_OF(paces) / COUNT_OF(streams) % COUNT_OF(faults)]);
+        struct ages ages = ages_of(text, (enum platform_id)(i % PLATFORM_COUNT));
+        if (ages.newest_s != 1)
+            fail_msg("%s: the newest event is %lld s old", text, (long long)ages.newest_s);
+    }
+}
+
+/* Every minute an event, for a day: the first is nearly a day old, and what lies between keeps its distance.
+ */
+static void test_a_day_of_events_lies_behind_the_scenarios_start(void **state)
+{
+    (void)state;
+    static const char scenario[] =
+        SCENARIO("\"stream\":[{\"event\":\"product.updated\",\"entities\":1440}],\"flow\":{},"
+                 "\"pace\":{\"rate\":0.01666666666666666666},\"faults\":[{\"outage\":{\"from\":\"8h\"}}]");
+    for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++) {
+        struct ages ages = ages_of(scenario, platform);
+        assert_int_equal(ages.newest_s, 1);
+        assert_int_equal(ages.oldest_s, 1439 * 60 + 1);
+        struct planning p = planning_of(scenario, platform, 1);
+        assert_int_equal(p.plan->age_us / HOUR, 23);
+        for (size_t i = 1; i < p.plan->count; i++) {
+            const struct plan_item *item = &p.plan->items[i];
+            int64_t us = time_of(p.plan, item, &p.settings, START_US);
+            assert_int_equal(us - time_of(p.plan, item - 1, &p.settings, START_US), 60 * S);
+            assert_int_equal(item->at_us, i * 60 * S); /* it is due when it always was */
+        }
+        planning_reset(&p);
+    }
+}
+
+static void test_a_plan_of_nothing_but_checks_is_a_second_old(void **state)
+{
+    (void)state;
+    struct planning p = planning_of(SCENARIO("\"stream\":[{\"check\":\"reachability\"}]"), PLATFORM_AEP, 1);
+    assert_int_equal(p.plan->age_us, S);
+    planning_reset(&p);
+}
+
 static void test_catalogue_events_take_turns_with_its_items(void **state)
 {
     (void)state;
@@ -1619,6 +1888,14 @@ int main(void)
         cmocka_unit_test(test_an_event_of_one_name_changes_places_with_any),
         cmocka_unit_test(test_a_delta_follows_its_update_a_round_later),
         cmocka_unit_test(test_the_events_api_has_no_deltas),
+        cmocka_unit_test(test_a_fault_strikes_its_share_of_what_is_due_in_its_window),
+        cmocka_unit_test(test_swaps_and_bursts_stay_in_their_window),
+        cmocka_unit_test(test_windows_of_one_fault_follow_each_other),
+        cmocka_unit_test(test_a_window_and_an_event_both_choose),
+        cmocka_unit_test(test_windows_are_of_the_stream_that_is_struck),
+        cmocka_unit_test(test_an_outage_strikes_nothing_in_the_plan),
+        cmocka_unit_test(test_a_steps_changes_are_the_connectors_own_where_it_says_so),
+        cmocka_unit_test(test_who_caused_a_change_does_not_change_it),
         cmocka_unit_test(test_without_effects_there_is_one_universe),
         cmocka_unit_test(test_every_change_happens_in_three_universes),
         cmocka_unit_test(test_universes_take_turns_by_requests),
@@ -1635,6 +1912,9 @@ int main(void)
         cmocka_unit_test(test_idents_know_what_was_dropped_too),
         cmocka_unit_test(test_plan_prints_universes_and_snapshots),
         cmocka_unit_test(test_events_tell_when_their_entity_was_changed),
+        cmocka_unit_test(test_the_newest_change_is_a_second_old_when_the_scenario_starts),
+        cmocka_unit_test(test_a_day_of_events_lies_behind_the_scenarios_start),
+        cmocka_unit_test(test_a_plan_of_nothing_but_checks_is_a_second_old),
         cmocka_unit_test(test_catalogue_events_take_turns_with_its_items),
         cmocka_unit_test(test_more_events_than_a_plan_may_hold_are_refused),
         cmocka_unit_test(test_universes_count_towards_the_events_of_a_plan),

@@ -48,11 +48,14 @@ static struct scenario *parse(const char *text)
     return s;
 }
 
-#define HEAD        "{\"title\": \"t\", \"story\": \"s\", "
-#define STREAM      "\"stream\": [{\"event\": \"product.updated\"}], "
-#define RULES       "\"rules\": [\"ack/deadline\"]}"
-#define WITH(extra) HEAD STREAM extra ", " RULES
-#define EFFECTS     "\"effects\": \"ack/deadline\""
+#define HEAD               "{\"title\": \"t\", \"story\": \"s\", "
+#define STREAM             "\"stream\": [{\"event\": \"product.updated\"}], "
+#define RULES              "\"rules\": [\"ack/deadline\"]}"
+#define WITH(extra)        HEAD STREAM extra ", " RULES
+#define EFFECTS            "\"effects\": \"ack/deadline\""
+#define FLOW_WITH(members) WITH("\"flow\": {" members "}")
+/* What one fault or another asks for. */
+#define ALL_MEANS EFFECTS ", \"flow\": {}, \"pace\": {\"rate\": 1}"
 
 /* ---- reading ------------------------------------------------------------------------------------ */
 
@@ -68,13 +71,14 @@ static void test_scenario_of_the_required_keys_has_the_documented_defaults(void 
     assert_string_equal(s->steps[0].event, "product.updated");
     assert_int_equal(s->steps[0].entities, 0);
     assert_int_equal(s->steps[0].times, 1);
-    assert_false(s->steps[0].catalog || s->steps[0].delta || s->steps[0].reachability);
+    assert_false(s->steps[0].catalog || s->steps[0].own || s->steps[0].delta || s->steps[0].reachability);
     assert_true(s->pace.rate == 0 && !s->pace.rate_top);
     assert_int_equal(s->pace.concurrency, 10);
     assert_int_equal(s->pace.batch, 1);
     assert_int_equal(s->fault_count, 0);
     assert_int_equal(s->rule_count, 1);
     assert_null(s->effects);
+    assert_null(s->flow);
     scenario_free(s);
 }
 
@@ -157,6 +161,73 @@ static void test_scenario_reads_what_effects_need(void **state)
     scenario_free(s);
 }
 
+static void test_scenario_reads_what_happens_over_hours(void **state)
+{
+    (void)state;
+    struct scenario *s = parse(
+        HEAD "\"stream\": [{\"event\": \"product.updated\", \"own\": true}, {\"event\": \"*\"}],"
+             "\"faults\": [{\"outage\": {}}, {\"outage\": {\"from\": \"10m\", \"for\": \"1h\", \"how\": "
+             "\"bad-gateway\"}}, {\"delay\": {\"from\": \"2h\"}}, {\"rotate\": {\"for\": \"1us\", \"how\": "
+             "[\"removed\", \"added\"]}}],"
+             "\"flow\": {\"quota\": 40, \"rate-min\": 2.5, \"rate-max\": \"5e1\", \"retry\": \"1s,2m\","
+             "\"resume\": \"30m\", \"stale\": 0, \"success-min\": \"none\"}, " RULES);
+    assert_true(s->steps[0].own && !s->steps[1].own);
+    const struct flow *flow = s->flow;
+    assert_int_equal(flow->quota, 40);
+    assert_int_equal(flow->rate_min, 2500000);
+    assert_int_equal(flow->rate_max, 50000000);
+    assert_int_equal(flow->retry_us[1], 2 * FLOW_MINUTE_US);
+    assert_int_equal(flow->retry_us[2], 0);
+    assert_int_equal(flow->resume_us, 30 * FLOW_MINUTE_US);
+    assert_int_equal(flow->stale_us, 0);
+    assert_int_equal(flow->success_min, 0);
+    assert_int_equal(flow->success_window_us, UINT64_MAX); /* not set */
+    const struct fault_spec *f = s->faults;
+    assert_int_equal(f[0].kind, FAULT_OUTAGE);
+    assert_true(f[0].from_us == 0 && f[0].for_us == 0);
+    assert_int_equal(f[0].hows[0], VARIANT_OUTAGE_DOWN);
+    assert_int_equal(f[1].from_us, 10 * FLOW_MINUTE_US);
+    assert_int_equal(f[1].for_us, FLOW_HOUR_US);
+    assert_int_equal(f[1].how_count, 1);
+    assert_int_equal(f[1].hows[0], VARIANT_OUTAGE_BAD_GATEWAY);
+    assert_true(f[2].from_us == 2 * FLOW_HOUR_US && f[2].for_us == 0);
+    assert_true(f[3].from_us == 0 && f[3].for_us == 1);
+    assert_int_equal(f[3].how_count, 2);
+    assert_int_equal(f[3].hows[0], VARIANT_ROTATE_REMOVED);
+    assert_int_equal(f[3].hows[1], VARIANT_ROTATE_ADDED);
+    scenario_free(s);
+}
+
+/* The laws are in force, and all are the platform's own. */
+static void test_scenario_may_set_nothing_of_the_flow(void **state)
+{
+    (void)state;
+    struct scenario *s = parse(FLOW_WITH(""));
+    struct flow flow;
+    flow_unset(&flow);
+    assert_memory_equal(s->flow, &flow, sizeof flow);
+    scenario_free(s);
+}
+
+static void test_scenario_sets_every_key_of_the_flow(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FLOW_KEY_COUNT; i++) {
+        char text[256];
+        struct flow flow;
+        struct err err;
+        flow_unset(&flow);
+        assert_true(flow_set(&flow, flow_key_at(i), "0", &err));
+        for (size_t spelling = 0; spelling < 3; spelling++) {
+            static const char *const none[] = {"0", "\"0\"", "\"none\""};
+            snprintf(text, sizeof text, FLOW_WITH("\"%s\": %s"), flow_key_at(i), none[spelling]);
+            struct scenario *s = parse(text);
+            assert_memory_equal(s->flow, &flow, sizeof flow);
+            scenario_free(s);
+        }
+    }
+}
+
 static void test_scenario_rate_top_is_no_number(void **state)
 {
     (void)state;
@@ -167,18 +238,23 @@ static void test_scenario_rate_top_is_no_number(void **state)
 }
 
 /* plan and message rely on it: without `how`, every variant in turn, whatever the fault. But not every
- * platform can send a duplicate together with the first. */
+ * platform can send a duplicate together with the first, not every connector knows the next secret, and an
+ * outage is of one kind. */
 static void test_scenario_fault_without_how_uses_all_its_variants(void **state)
 {
     (void)state;
+    static const bool must_be_asked_for[VARIANT_COUNT] = {[VARIANT_DUPLICATE_TOGETHER] = true,
+                                                          [VARIANT_ROTATE_ADDED] = true,
+                                                          [VARIANT_ROTATE_REMOVED] = true,
+                                                          [VARIANT_OUTAGE_BAD_GATEWAY] = true};
     for (int kind = FAULT_NONE + 1; kind < FAULT_COUNT; kind++) {
         char text[512];
-        snprintf(text, sizeof text, WITH(EFFECTS ", \"pace\": {\"rate\": 1}, \"faults\": [{\"%s\": {}}]"),
+        snprintf(text, sizeof text, WITH(ALL_MEANS ", \"faults\": [{\"%s\": {}}]"),
                  fault_get((enum fault_kind)kind)->name);
         struct scenario *s = parse(text);
         size_t expected = 0;
         for (int v = VARIANT_NONE + 1; v < VARIANT_COUNT; v++)
-            if ((int)variant_get((enum fault_variant)v)->fault == kind && v != VARIANT_DUPLICATE_TOGETHER)
+            if ((int)variant_get((enum fault_variant)v)->fault == kind && !must_be_asked_for[v])
                 assert_int_equal(s->faults[0].hows[expected++], v);
         assert_int_equal(s->faults[0].kind, kind);
         assert_int_equal(s->faults[0].how_count, expected);
@@ -301,6 +377,40 @@ static void test_scenario_refusals_name_file_path_and_reason(void **state)
          "faults[0].duplicate.how: \"copy\" is not"},
         {WITH("\"faults\": [{\"overlap\": {\"after\": \"1s\"}}]"),
          "faults[0].overlap: \"after\" is not a known key"},
+        {WITH("\"flow\": true"), "x.json: flow: expected an object, found true or false"},
+        {FLOW_WITH("\"quotas\": 1"), "x.json: flow: \"quotas\" is not a known key; did you mean \"quota\"?"},
+        {FLOW_WITH("\"quota\": 1, \"quota\": 1"), "x.json: flow.quota: this key comes twice"},
+        {FLOW_WITH("\"quota\": true"), "x.json: flow.quota: this is neither a number nor a string"},
+        {FLOW_WITH("\"quota\": -1"), "x.json: flow.quota: \"-1\" is not a number"},
+        {FLOW_WITH("\"quota\": 1.5"), "x.json: flow.quota: 1.5 is not a whole number"},
+        {FLOW_WITH("\"success-min\": 101"), "x.json: flow.success-min: 101 is not between 0 and 100"},
+        {FLOW_WITH("\"rate-min\": 1e-7"), "x.json: flow.rate-min: 1e-7 is not between 0.001 and 10000"},
+        {FLOW_WITH("\"stale\": 7200"), "x.json: flow.stale: \"7200\" is not a duration"},
+        {FLOW_WITH("\"success-window\": \"10ms\""), "x.json: flow.success-window: 10ms is not between 1s"},
+        {FLOW_WITH("\"retry\": [\"5m\"]"), "x.json: flow.retry: this is neither a number nor a string"},
+        {FLOW_WITH("\"retry\": \"5m, 10m\""), "x.json: flow.retry: \" 10m\" is not a duration"},
+        {FLOW_WITH("\"retry\": \"5m,0\""), "x.json: flow.retry: \"5m,0\" holds a wait of nothing"},
+        {WITH("\"faults\": [{\"outage\": {\"for\": \"1h\"}}]"),
+         "x.json: faults[0]: an outage is for the platform to cope with: \"flow\" is missing"},
+        {FLOW_WITH("}, \"faults\": [{\"outage\": {\"share\": 0.5}}], \"pace\": {"),
+         "faults[0].outage: \"share\" is not a known key"},
+        {FLOW_WITH("}, \"faults\": [{\"outage\": {\"event\": \"product.updated\"}}], \"pace\": {"),
+         "faults[0].outage: \"event\" is not a known key"},
+        {FLOW_WITH("}, \"faults\": [{\"outage\": {\"how\": \"502\"}}], \"pace\": {"),
+         "faults[0].outage.how: \"502\" is not known"},
+        {FLOW_WITH("}, \"faults\": [{\"outage\": {\"how\": [\"down\"]}}], \"pace\": {"),
+         "faults[0].outage.how: expected a string, found an array"},
+        {WITH("\"faults\": [{\"drop\": {\"from\": 10}}]"), "faults[0].drop.from: expected a string, found"},
+        {WITH("\"faults\": [{\"drop\": {\"from\": \"25h\"}}]"),
+         "faults[0].drop.from: \"25h\" is longer than 24h"},
+        {WITH("\"faults\": [{\"drop\": {\"for\": \"0s\"}}]"), "faults[0].drop.for: this is no time at all"},
+        {WITH("\"faults\": [{\"drop\": {\"until\": \"1h\"}}]"),
+         "faults[0].drop: \"until\" is not a known key"},
+        {WITH("\"faults\": [{\"rotate\": {\"how\": \"promoted\"}}]"),
+         "faults[0].rotate.how: \"promoted\" is not known"},
+        {HEAD "\"stream\": [{\"event\": \"x\", \"own\": 1}], " RULES, "stream[0].own: expected"},
+        {HEAD "\"stream\": [{\"check\": \"reachability\", \"own\": true}], " RULES,
+         "stream[0]: \"own\" is not a known key"},
         {"[]", "x.json: expected an object, found an array"},
         {"", "x.json:"},
         {HEAD STREAM "\"rules\": [\"ack/deadline\"]", "x.json:"},
@@ -320,7 +430,8 @@ static void test_scenario_refusals_name_file_path_and_reason(void **state)
 static void test_scenario_cut_anywhere_is_refused(void **state)
 {
     (void)state;
-    static const char whole[] = WITH("\"faults\": [{\"forge\": {\"how\": [\"stale\"]}}]");
+    static const char whole[] = WITH(
+        "\"flow\": {\"retry\": \"1m\", \"quota\": 5}, \"faults\": [{\"forge\": {\"how\": [\"stale\"]}}]");
     for (size_t len = 0; len < strlen(whole); len++) {
         struct scenario *s;
         struct err err;
@@ -527,7 +638,12 @@ static void test_shipped_scenarios_use_every_variant_and_judge_it(void **state)
 }
 
 /* A refusal counts only if the same request without the fault is accepted in the same scenario. Where effects
- * are judged, two universes are undisturbed. */
+ * are judged, two universes are undisturbed. What has a window leaves the rest of the stream. */
+static double disturbed_by(const struct fault_spec *f)
+{
+    return f->kind == FAULT_BURST || f->kind == FAULT_OUTAGE || f->from_us || f->for_us ? 0 : f->share;
+}
+
 static void test_shipped_faults_leave_undisturbed_deliveries_as_control(void **state)
 {
     const struct shipped *shipped = *state;
@@ -535,7 +651,7 @@ static void test_shipped_faults_leave_undisturbed_deliveries_as_control(void **s
         const struct scenario *s = shipped->suite.scenarios[i];
         double share = 0;
         for (size_t f = 0; f < s->fault_count; f++)
-            share += s->faults[f].kind == FAULT_BURST ? 0 : s->faults[f].share;
+            share += disturbed_by(&s->faults[f]);
         if (share > 0.6 && !s->effects)
             fail_msg("%s: only %.0f %% are left undisturbed", s->name, 100 * (1 - share));
     }
@@ -625,6 +741,44 @@ static void test_schema_has_the_platforms(void **state)
     assert_true(name == JSON_NONE);
 }
 
+/* The keys in their order, each with what it says, and the bounds of those that are numbers. */
+static void test_schema_has_the_laws_over_hours(void **state)
+{
+    enum unit { COUNT, DURATION, DURATIONS, PER_SECOND };
+    static const struct {
+        const char *key, *summary;
+        enum unit unit;
+        double min, max;
+    } laws[] = {
+#define FLOW(member, key, unit, min, max, summary) {key, summary, unit, (double)(min), (double)(max)},
+#include "flow.def"
+#undef FLOW
+    };
+    static const char *const durations[] = {[DURATION] = "#/$defs/wait", [DURATIONS] = "#/$defs/waits"};
+    const struct json_doc *schema = &((struct shipped *)*state)->schema;
+    uint32_t keys = at(schema, "/properties/flow/properties");
+    assert_int_equal(json_count(schema, keys), COUNT_OF(laws));
+    for (size_t i = 0; i < COUNT_OF(laws); i++) {
+        uint32_t law = json_get(schema, keys, laws[i].key);
+        uint32_t said = json_get(schema, law, "description"), reference = json_get(schema, law, "$ref");
+        expect_word(schema, &said, laws[i].summary, laws[i].key);
+        if (laws[i].unit == DURATION || laws[i].unit == DURATIONS) {
+            expect_word(schema, &reference, durations[laws[i].unit], laws[i].key);
+            continue;
+        }
+        uint32_t number = json_first(schema, json_get(schema, law, "anyOf"));
+        if (json_get(schema, number, "const") != JSON_NONE) /* 0 is outside the bounds, and allowed */
+            number = json_next(schema, number);
+        uint32_t type = json_get(schema, number, "type");
+        double min, max;
+        struct err err;
+        expect_word(schema, &type, laws[i].unit == COUNT ? "integer" : "number", laws[i].key);
+        assert_true(json_read_real(schema, json_get(schema, number, "minimum"), 0, 1, &min, &err));
+        assert_true(json_read_real(schema, json_get(schema, number, "maximum"), 0, 1e9, &max, &err));
+        assert_true(max == laws[i].max && (min == laws[i].min || (laws[i].unit == COUNT && min == 0)));
+    }
+}
+
 /* A fault with the schema's defaults written out is the fault with nothing written. */
 static void test_schema_defaults_are_the_parsers(void **state)
 {
@@ -641,7 +795,9 @@ static void test_schema_defaults_are_the_parsers(void **state)
             struct span value = json_raw(schema, json_get(schema, key, "default"));
             if (span_equals(word, "share"))
                 value = json_raw(schema, at(schema, "/$defs/share/default"));
-            else if (span_equals(word, "how") || span_equals(word, "event"))
+            else if (span_equals(word, "from"))
+                value = json_raw(schema, at(schema, "/$defs/from/default"));
+            else if (json_get(schema, key, "default") == JSON_NONE)
                 value.len = 0;
             size_t len = strlen(members);
             if (value.len)
@@ -649,10 +805,8 @@ static void test_schema_defaults_are_the_parsers(void **state)
                          (int)word.len, word.data, (int)value.len, value.data);
             buf_reset(&scratch);
         }
-        snprintf(bare, sizeof bare, WITH(EFFECTS ", \"pace\": {\"rate\": 1}, \"faults\": [{\"%s\": {}}]"),
-                 name);
-        snprintf(text, sizeof text, WITH(EFFECTS ", \"pace\": {\"rate\": 1}, \"faults\": [{\"%s\": {%s}}]"),
-                 name, members);
+        snprintf(bare, sizeof bare, WITH(ALL_MEANS ", \"faults\": [{\"%s\": {}}]"), name);
+        snprintf(text, sizeof text, WITH(ALL_MEANS ", \"faults\": [{\"%s\": {%s}}]"), name, members);
         struct scenario *a = parse(bare), *b = parse(text);
         if (memcmp(&a->faults[0], &b->faults[0], sizeof a->faults[0]) != 0)
             fail_msg("%s: {%s} is not the default", name, members);
@@ -669,18 +823,21 @@ static void read_readme(struct buf *text)
         fail_msg("%s", err.text);
 }
 
-static void test_readme_example_is_a_scenario(void **state)
+static void test_readme_examples_are_scenarios(void **state)
 {
     (void)state;
+    static const char fence[] = "```json\n";
     struct buf text;
+    unsigned examples = 0;
     read_readme(&text);
-    char *start = strstr(buf_text(&text), "```json\n");
-    assert_non_null(start);
-    start += strlen("```json\n");
-    char *end = strstr(start, "```");
-    assert_non_null(end);
-    *end = '\0';
-    scenario_free(parse(start));
+    for (char *at = strstr(buf_text(&text), fence), *end; at; at = strstr(end + 1, fence), examples++) {
+        at += strlen(fence);
+        end = strstr(at, "```");
+        assert_non_null(end);
+        *end = '\0';
+        scenario_free(parse(at));
+    }
+    assert_int_equal(examples, 2);
     buf_reset(&text);
 }
 
@@ -716,6 +873,9 @@ int main(void)
         cmocka_unit_test(test_scenario_of_the_required_keys_has_the_documented_defaults),
         cmocka_unit_test(test_scenario_reads_every_key),
         cmocka_unit_test(test_scenario_reads_what_effects_need),
+        cmocka_unit_test(test_scenario_reads_what_happens_over_hours),
+        cmocka_unit_test(test_scenario_may_set_nothing_of_the_flow),
+        cmocka_unit_test(test_scenario_sets_every_key_of_the_flow),
         cmocka_unit_test(test_scenario_rate_top_is_no_number),
         cmocka_unit_test(test_scenario_fault_without_how_uses_all_its_variants),
         cmocka_unit_test(test_scenario_is_named_after_its_file),
@@ -725,7 +885,7 @@ int main(void)
                                         drop_shelf),
         cmocka_unit_test_setup_teardown(test_suite_without_names_is_everything_with_the_folder_laid_over,
                                         make_shelf, drop_shelf),
-        cmocka_unit_test(test_readme_example_is_a_scenario),
+        cmocka_unit_test(test_readme_examples_are_scenarios),
         cmocka_unit_test(test_readme_names_every_fault_and_variant),
     };
     const struct CMUnitTest shipped[] = {
@@ -733,6 +893,7 @@ int main(void)
         cmocka_unit_test(test_shipped_scenarios_use_every_variant_and_judge_it),
         cmocka_unit_test(test_shipped_faults_leave_undisturbed_deliveries_as_control),
         cmocka_unit_test(test_schema_has_the_faults_and_their_variants),
+        cmocka_unit_test(test_schema_has_the_laws_over_hours),
         cmocka_unit_test(test_schema_has_the_rules),
         cmocka_unit_test(test_schema_has_the_events),
         cmocka_unit_test(test_schema_has_the_platforms),

@@ -1,6 +1,7 @@
 """The frame of the command line: help, errors, exit codes, list, explain, init."""
 import json
 import os
+import re
 
 import pytest
 
@@ -93,6 +94,56 @@ def test_init_writes_what_our_own_readers_take(pimsim, tmp_path):
     assert "A first scenario" in [row["title"] for row in json.loads(listed.stdout)]
     planned = pimsim("plan", "scenarios/first.json")
     assert planned.returncode == 0 and planned.stdout
+
+
+def test_every_setting_that_init_suggests_is_one(pimsim, tmp_path):
+    assert pimsim("init").returncode == 0
+    path = tmp_path / "pimsim.json"
+    suggested, count = re.subn(r'^(\s+)// (?=")', r"\1", path.read_text(), flags=re.M)
+    assert count >= 9 and '\n    "flow": [' in suggested
+    path.write_text(suggested)
+    assert pimsim("plan", "first").returncode == 0
+    done = pimsim("run", "first")  # as far as what is not here: the connector
+    assert done.returncode in (2, 3) and "pimsim.json: " not in done.stderr and "--flow" not in done.stderr
+
+
+NIGHT = {
+    "title": "A night", "story": "Nobody is there.", "stream": [{"event": "product.updated", "entities": 30}],
+    "pace": {"rate": 0.01}, "flow": {}, "rules": ["ack/deadline"],
+}
+
+
+@pytest.fixture
+def night(tmp_path):
+    (tmp_path / "scenarios" / "nights").mkdir(parents=True)
+    (tmp_path / "scenarios" / "nights" / "quiet.json").write_text(json.dumps(NIGHT))
+    return "nights"
+
+
+def test_laws_are_checked_before_anything_is_sent(pimsim, night):
+    for law, why in {
+        "quota": '--flow: "quota" is not KEY=VALUE',
+        "quoat=1": '--flow: "quoat" is not known; did you mean "quota"?',
+        "stale=2": '--flow: stale: "2" is not a duration such as 500ms, 3s or 10m',
+        "rate-min=200": "nights/quiet: flow: rate-min is not between 0 and rate-max",
+        "quota=1": "nights/quiet: flow: a quota needs a quota-window",
+    }.items():
+        assert_fails(pimsim("demo", night, "core/first-contact", "--data", ".", "--flow", law), 2, f"pimsim demo: {why}")
+    # a law that suits the scenario's platform only is nothing to one for the other
+    assert pimsim("demo", "core/batches", "--platform", "events-api", "--flow", "rate-min=200").returncode == 0
+
+
+def test_hours_are_played_when_they_are_asked_for(pimsim, night, tmp_path):
+    (tmp_path / "scenarios" / "mine.json").write_text(json.dumps({**NIGHT, "flow": {"quota": 1}, "title": "M"}))
+    listed = json.loads(pimsim("list", "scenarios", "--data", ".", "--format=json").stdout)
+    assert {"mine", "nights/quiet"} <= {row["scenario"] for row in listed}
+    done = pimsim("demo", "--data", ".", "--platform", "aep", timeout=120)  # "mine" would be refused
+    assert done.returncode == 0 and "core/first-contact" in done.stderr
+    assert "nights" not in done.stderr and "mine" not in done.stderr
+    done = pimsim("demo", night, "--data", ".")
+    assert done.returncode == 0 and "nights/quiet" in done.stderr
+    for command in "run", "demo":
+        assert "but hours" in pimsim("help", command).stdout
 
 
 def test_init_keeps_what_is_there(pimsim, tmp_path):

@@ -15,6 +15,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PIMSIM = os.environ.get("PIMSIM", str(ROOT / "build" / "pimsim"))
 SCENARIOS = sorted(p for p in (ROOT / "scenarios").rglob("*.json") if not p.name.endswith(".schema.json"))
 SCHEMA = json.loads((ROOT / "scenarios" / "scenario.schema.json").read_text())
+LAWS = list(SCHEMA["properties"]["flow"]["properties"])
+FAULTS = list(SCHEMA["properties"]["faults"]["items"]["properties"])
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
@@ -60,6 +62,11 @@ def pace(**members):
 
 def fault(name, **members):
     return scenario(pace={"rate": 10}, faults=[{name: members}])
+
+
+def flow(*faults, **laws):
+    made = scenario(flow={key.replace("_", "-"): value for key, value in laws.items()})
+    return made | ({"faults": list(faults)} if faults else {})
 
 
 def effects(*faults, **changes):
@@ -166,6 +173,58 @@ BAD = {
     "another fault's way": fault("malform", how="stale"),
     "no way": fault("forge", how=[]),
     "a way twice": fault("forge", how=["stale", "stale"]),
+    "own as a word": stream({"event": "product.updated", "own": "yes"}),
+    "a check of one's own": stream({"check": "reachability", "own": True}),
+    "a flow that is true": scenario(flow=True),
+    "a flow that is null": scenario(flow=None),
+    "a flow that is a list": scenario(flow=["quota=5"]),
+    "an unknown law": flow(quotas=1),
+    "a law that is true": flow(quota=True),
+    "a law that is null": flow(stale=None),
+    "a quota under nothing": flow(quota=-1),
+    "half a request": flow(quota=1.5),
+    "a quota of everything": flow(quota=1000001),
+    "a quota that is a duration": flow(quota="1h"),
+    "a quota in hex": flow(quota="0x10"),
+    "a quota with a sign": flow(quota="+5"),
+    "a quota in the air": flow(quota=""),
+    "two of one's own": flow(withhold_own=2),
+    "a percentage over all": flow(success_min=101),
+    "half a percent": flow(success_min=0.5),
+    "a rate that nobody keeps": flow(rate_max=10001),
+    "a rate that is hardly one": flow(rate_min=0.0009),
+    "a rate that is nearly none": flow(rate_min=1e-9),
+    "a rate that falls upwards": flow(rate_fall=-1),
+    "a rate that is no number": flow(rate_rise="nan"),
+    "a duration that is a number": flow(stale=7200),
+    "a duration without a unit": flow(resume="30"),
+    "a duration of words": flow(throttled="an hour"),
+    "a duration under nothing": flow(resume="-1m"),
+    "retries in an array": flow(retry=["5m", "10m"]),
+    "retries with spaces": flow(retry="5m, 10m"),
+    "nine retries": flow(retry=",".join(["1m"] * 9)),
+    "a retry too few": flow(retry="5m,"),
+    "a retry without waiting": flow(retry="5m,0s,10m"),
+    "a retry of none": flow(retry="5m,none"),
+    "retries of nothing": flow(retry="0,0"),
+    "no text of retries": flow(retry=""),
+    "an outage without flow": fault("outage"),
+    "an outage of a share": flow({"outage": {"share": 0.5}}),
+    "an outage of one event": flow({"outage": {"event": "product.updated"}}),
+    "an outage after a while": flow({"outage": {"after": "1h"}}),
+    "an unknown outage": flow({"outage": {"how": "502"}}),
+    "an outage of two kinds": flow({"outage": {"how": ["down", "bad-gateway"]}}),
+    "an outage in a list": flow({"outage": {"how": ["down"]}}),
+    "an outage of no time": flow({"outage": {"for": "0s"}}),
+    "an outage that lasts a number": flow({"outage": {"for": 3600}}),
+    "a window from a number": fault("drop", **{"from": 10}),
+    "a window from nowhere": fault("drop", **{"from": "soon"}),
+    "a window from a range": fault("drop", **{"from": "1s..2s"}),
+    "a window of no time": fault("drop", **{"for": "0"}),
+    "a window of no hours": fault("rotate", **{"for": "00h"}),
+    "a window that ends": fault("drop", until="1h"),
+    "an unknown way to rotate": fault("rotate", how="promoted"),
+    "a way to rotate twice": fault("rotate", how=["added", "added"]),
     "no rule": scenario(rules=[]),
     "a rule twice": scenario(rules=["ack/load", "ack/load"]),
     "an unknown rule": scenario(rules=["ack/dedline"]),
@@ -209,6 +268,42 @@ GOOD = {
     "a fault of AEP's own": stream(
         {"event": "product.updated", "delta": True}, platforms=["aep"],
         faults=[{"delay": {"event": "com.akeneo.pim.v1.product.updated.delta"}}],
+    ),
+    "one's own": stream({"event": "product.updated", "own": True}, {"event": "product.updated", "own": False}),
+    "no law of the scenario's": flow(),
+    "every law at none": flow(**{key: "none" for key in LAWS}),
+    "every law at 0": flow(**{key: 0 for key in LAWS}),
+    "every law at 0 in text": flow(**{key: "0" for key in LAWS}),
+    "laws as they are": flow(
+        quota=4000, quota_window="1h", stale="2h", withhold_own=1, rate_max=100, rate_min=1, rate_rise=1,
+        rate_fall=0.5, throttled="1h", retry="5m,10m,20m", suspend_at_once=1, success_min=90,
+        success_window="1h", success_answers=10, resume="0",
+    ),
+    "laws in text": flow(
+        quota="4000", withhold_own="1.0", rate_max="1e2", rate_min="0.001", rate_rise="5.", success_answers="007"
+    ),
+    "a whole number with a point": flow(quota=40.0, rate_max=1e3),
+    "the least and the most": flow(
+        quota=1000000, rate_min=0.001, rate_max=10000, stale="24h", resume="1us", quota_window="1s"
+    ),
+    "eight retries": flow(retry=",".join(["1us", "24h"] * 4)),
+    "a retry": flow(retry="1000ms"),
+    "no retry": flow(retry="0h"),
+    "an outage": flow({"outage": {}}),
+    "outages": flow(
+        {"outage": {"from": "10m", "for": "1h", "how": "bad-gateway"}}, {"outage": {"from": "0", "for": "1us", "how": "down"}},
+        {"outage": {"from": "24h", "for": "24h"}},
+    ),
+    "a rotation": scenario(
+        platforms=["aep"],
+        faults=[
+            {"rotate": {"how": "added", "from": "10m", "for": "10m"}},
+            {"rotate": {"how": ["secondary"], "from": "20m", "for": "10m", "share": 0.5}},
+            {"rotate": {"how": ["removed", "added"], "from": "30m"}},
+        ],
+    ),
+    "windows of every fault": effects(
+        *({name: {"from": "0s", "for": "1h"}} for name in FAULTS), pace={"rate": 10}, flow={}
     ),
     "all ways but one": fault("forge", how=SCHEMA["$defs"]["forge-how"]["enum"][1:]),
 }
@@ -265,6 +360,15 @@ def test_what_a_schema_cannot_say_the_program_refuses(tmp_path):
         json.dumps(fault("drop", event="product.updatd")),
         json.dumps(fault("drop", event="product.created")),
         json.dumps(scenario(effects="idem/state")),
+        json.dumps(flow({"outage": {"from": "25h"}})),
+        json.dumps(fault("drop", **{"for": "25h"})),
+        json.dumps(flow(quota="1.5")),
+        json.dumps(flow(success_min="101")),
+        json.dumps(flow(rate_min="1e-9")),
+        json.dumps(flow(stale="25h")),
+        json.dumps(flow(quota_window="999ms")),
+        json.dumps(flow(retry="5m,25h")),
+        json.dumps(flow(quota=1)).replace('"quota": 1', '"quota": 1, "quota": 2'),
         json.dumps(BASE)[:-1],
     ):
         path.write_text(text)
