@@ -76,12 +76,29 @@ static bool is(const char *found, const struct rule *rule)
     return found && strcmp(found, rule->id) == 0;
 }
 
-/* The command that shows the rule being broken; false if this bug does not break it. */
-static bool put_command(const struct connector_bug_row *bug, const struct rule *rule, struct buf *out)
+/* What a run without names leaves out: the scenario over hours that shows the rule, if no other does. */
+static const char *only_in_hours(const struct suite *suite, const struct rule *rule)
 {
+    const char *name = NULL;
+    for (size_t i = 0; i < suite->count; i++) {
+        if (!judges(suite->scenarios[i], rule))
+            continue;
+        if (!suite->scenarios[i]->flow)
+            return NULL;
+        name = name ? name : suite->scenarios[i]->name;
+    }
+    return name;
+}
+
+/* The command that shows the rule being broken; false if this bug does not break it. */
+static bool put_command(const struct connector_bug_row *bug, const struct rule *rule,
+                        const struct suite *suite, struct buf *out)
+{
+    const char *hours = only_in_hours(suite, rule);
     bool aep = is(bug->rule_aep, rule), events_api = is(bug->rule_events_api, rule);
     if (aep || events_api)
-        buf_printf(out, "pimsim demo --bug %s%s", bug->name, aep ? "" : " --platform events-api");
+        buf_printf(out, "pimsim demo%s%s --bug %s%s", hours ? " " : "", hours ? hours : "", bug->name,
+                   aep ? "" : " --platform events-api");
     return aep || events_api;
 }
 
@@ -114,7 +131,7 @@ static void put_text(const struct rule *rule, const struct suite *suite, const c
     for (size_t i = 0; i < connector_bug_count(); i++) {
         struct buf command;
         buf_init(&command, EXPLAIN_BYTES_MAX);
-        if (put_command(connector_bug_at(i), rule, &command)) {
+        if (put_command(connector_bug_at(i), rule, suite, &command)) {
             put_field(out, label, buf_text(&command));
             label = "";
         }
@@ -147,7 +164,7 @@ static void put_json(const struct rule *rule, const struct suite *suite, const c
     for (size_t i = 0; i < connector_bug_count(); i++) {
         struct buf command;
         buf_init(&command, EXPLAIN_BYTES_MAX);
-        if (put_command(connector_bug_at(i), rule, &command))
+        if (put_command(connector_bug_at(i), rule, suite, &command))
             json_put(&w, NULL, buf_text(&command));
         buf_reset(&command);
     }
