@@ -76,23 +76,28 @@ static bool is(const char *found, const struct rule *rule)
     return found && strcmp(found, rule->id) == 0;
 }
 
-/* Judged only by scenarios that are played when they are asked for. */
-static bool is_about_hours(const struct rule *rule, const struct suite *suite)
+/* What a run without names leaves out: the scenario over hours that shows the rule, if no other does. */
+static const char *only_in_hours(const struct suite *suite, const struct rule *rule)
 {
-    bool hours = false, else_too = false;
-    for (size_t i = 0; i < suite->count; i++)
-        if (judges(suite->scenarios[i], rule))
-            *(suite->scenarios[i]->flow ? &hours : &else_too) = true;
-    return hours && !else_too;
+    const char *name = NULL;
+    for (size_t i = 0; i < suite->count; i++) {
+        if (!judges(suite->scenarios[i], rule))
+            continue;
+        if (!suite->scenarios[i]->flow)
+            return NULL;
+        name = name ? name : suite->scenarios[i]->name;
+    }
+    return name;
 }
 
 /* The command that shows the rule being broken; false if this bug does not break it. */
 static bool put_command(const struct connector_bug_row *bug, const struct rule *rule,
                         const struct suite *suite, struct buf *out)
 {
+    const char *hours = only_in_hours(suite, rule);
     bool aep = is(bug->rule_aep, rule), events_api = is(bug->rule_events_api, rule);
     if (aep || events_api)
-        buf_printf(out, "pimsim demo --bug %s%s%s", bug->name, is_about_hours(rule, suite) ? " hours" : "",
+        buf_printf(out, "pimsim demo%s%s --bug %s%s", hours ? " " : "", hours ? hours : "", bug->name,
                    aep ? "" : " --platform events-api");
     return aep || events_api;
 }

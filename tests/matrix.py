@@ -1,7 +1,8 @@
 """The kill matrix: every bug of the reference connector against the whole suite, on both platforms.
 
 A bug must be found by the rule that owns it, and by no other MUST rule; the sound connector passes
-everything, every time. PIMSIM names the program; JOBS how many run at a time."""
+everything, every time, hours included. A bug whose rule only hours show meets those scenarios alone.
+PIMSIM names the program; JOBS how many run at a time."""
 import concurrent.futures
 import json
 import os
@@ -14,6 +15,7 @@ JOBS = int(os.environ.get("JOBS", "2"))
 PLATFORMS = ("events-api", "aep")
 SOUND_RUNS = 2
 SLOW_FIRST = ("load-serial", "ack-slow", "no-headroom")  # a long run that starts last is waited for
+HOURS = "hours"
 COLUMNS = "%-18s %-11s %-18s %-18s %-34s %7s  %s"
 
 
@@ -21,23 +23,30 @@ def environment():
     return {k: v for k, v in os.environ.items() if not k.startswith("PIMSIM")}
 
 
-def list_bugs():
-    out = subprocess.run([PROGRAM, "list", "bugs", "--format", "json"], env=environment(), check=True,
+def ask(*words):
+    out = subprocess.run([PROGRAM, *words, "--format", "json"], env=environment(), check=True,
                          stdout=subprocess.PIPE).stdout
     return json.loads(out)
 
 
+def in_hours_alone(rule):
+    """The scenarios that show a rule, where all of them last for hours: a run without names has none of them."""
+    names = ask("explain", rule)["scenarios"] if rule else []
+    return names if all(n.startswith(HOURS + "/") for n in names) else []
+
+
 def rows():
-    """(bug or None, platform, owner rule or None) in the order in which they run."""
-    bugs = sorted(list_bugs(), key=lambda b: b["bug"] not in SLOW_FIRST)
-    table = [(b["bug"], p, b[p]) for b in bugs for p in PLATFORMS]
-    table += [(None, p, None) for p in PLATFORMS] * SOUND_RUNS
+    """(bug or None, platform, owner rule or None, scenarios) in the order in which they run."""
+    bugs = sorted(ask("list", "bugs"), key=lambda b: b["bug"] not in SLOW_FIRST)
+    table = [(b["bug"], p, b[p], in_hours_alone(b[p])) for b in bugs for p in PLATFORMS]
+    table += [(None, p, None, []) for p in PLATFORMS] * SOUND_RUNS
+    table += [(None, p, None, [HOURS]) for p in PLATFORMS]
     return table
 
 
-def play(bug, platform):
+def play(bug, platform, scenarios):
     """One run: the report, or what went wrong instead."""
-    command = [PROGRAM, "demo", "--config=", "-p", platform, "--format", "json", "-q"]
+    command = [PROGRAM, "demo", "--config=", "-p", platform, "--format", "json", "-q", *scenarios]
     command += ["--bug", bug] if bug else []
     started = time.monotonic()
     try:
@@ -67,8 +76,8 @@ def complaints(owner, failed, report):
 
 
 def check(row):
-    bug, platform, owner = row
-    report, trouble, seconds = play(bug, platform)
+    bug, platform, owner, scenarios = row
+    report, trouble, seconds = play(bug, platform, scenarios)
     if report is None:
         return row, "-", "-", [trouble], seconds
     failed = {f["rule"]: f["level"] for f in report["findings"] if f["verdict"] == "fail"}
@@ -81,9 +90,9 @@ def main():
     passed = failed = 0
     print(COLUMNS % ("bug", "platform", "owner", "found by", "other failures", "seconds", ""), flush=True)
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        for (bug, platform, owner), found, others, wrong, seconds in pool.map(check, rows()):
+        for (bug, platform, owner, scenarios), found, others, wrong, seconds in pool.map(check, rows()):
             passed, failed = passed + (not wrong), failed + bool(wrong)
-            print((COLUMNS % (bug or "(sound)", platform, owner or "-", found, others, f"{seconds:.1f}",
+            print((COLUMNS % (bug or "(sound)" + "".join(" " + s for s in scenarios), platform, owner or "-", found, others, f"{seconds:.1f}",
                               "NOT OK: " + "; ".join(wrong) if wrong else "")).rstrip(), flush=True)
     print(f"kill matrix, {time.monotonic() - started:.0f} s: {passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
