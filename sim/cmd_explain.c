@@ -97,7 +97,7 @@ static bool put_command(const struct connector_bug_row *bug, const struct rule *
     const char *hours = only_in_hours(suite, rule);
     bool aep = is(bug->rule_aep, rule), events_api = is(bug->rule_events_api, rule);
     if (aep || events_api)
-        buf_printf(out, "pimsim demo%s%s --bug %s%s", hours ? " " : "", hours ? hours : "", bug->name,
+        buf_printf(out, "pimsim demo --bug %s%s%s%s", bug->name, hours ? " " : "", hours ? hours : "",
                    aep ? "" : " --platform events-api");
     return aep || events_api;
 }

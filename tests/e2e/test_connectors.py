@@ -114,8 +114,9 @@ TABLE = [
     ("python", "startswith", [EA], SIG, "sig/odd", "odd signature"),
     ("php", "substring", [AEP], SIG, "sig/odd", "odd signature"),
     # where it is
-    ("node", "not-found", BOTH, SIG, "ack/deadline reach/head reach/test", "with the path"),
-    ("python", "wrong-path", [AEP], SIG, "ack/deadline reach/head", "with the path"),
+    ("node", "not-found", [EA], SIG, "ack/deadline reach/test", "with the path"),
+    ("node", "not-found", [AEP], SIG, "flow/suspension reach/head", "404"),
+    ("python", "wrong-path", [AEP], SIG, "flow/suspension reach/head", "404"),
     ("node", "head-404", [AEP], SIG, "reach/head", "404"),
     ("node", "head-204", [AEP], SIG, "reach/head", "204"),
     ("php", "no-head", [AEP], SIG, "reach/head", "405"),
