@@ -10,6 +10,7 @@
 #include "json.h"
 
 #define TABLE_ROWS 6 /* so many members of one universe each make a map a table, whatever its keys */
+#define SHARDS_MIN 6 /* so few members that are alike were put apart on purpose */
 
 struct mark {           /* whom a value and its key mention */
     unsigned universes; /* a bit for each */
@@ -68,6 +69,20 @@ static void mark_nodes(struct cut *cut)
         if (cut->marks[i].event && !parent->key_event)
             parent->event = cut->marks[i].event;
     }
+}
+
+/* The first mention that starts at this byte of the text or behind it. */
+static size_t first_mention(const struct cut *cut, size_t start)
+{
+    size_t low = 0, high = cut->mentions.count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (cut->mentions.items[middle].start < start)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 /* ---- spelling ------------------------------------------------------------------------------- */
@@ -210,20 +225,13 @@ static int by_name(const void *a, const void *b)
 static void put_about(const struct cut *cut, size_t start, size_t end, struct buf *out)
 {
     const struct mentions *all = &cut->mentions;
-    size_t low = 0, high = all->count, count = 0, cap = 0;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (all->items[middle].start < start)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    size_t count = 0, cap = 0;
     const char **names = NULL;
-    for (; low < all->count && all->items[low].start < end; low++) {
-        if (!all->items[low].name)
+    for (size_t i = first_mention(cut, start); i < all->count && all->items[i].start < end; i++) {
+        if (!all->items[i].name)
             continue;
         names = mem_grow(names, &cap, count, sizeof *names);
-        names[count++] = all->items[low].name;
+        names[count++] = all->items[i].name;
     }
     if (count)
         qsort(names, count, sizeof *names, by_name);
@@ -290,11 +298,131 @@ static bool is_table(const struct cut *cut, uint32_t node)
     return seen == (1u << UNIVERSE_COUNT) - 1 && rows >= TABLE_ROWS;
 }
 
+/* ---- shards --------------------------------------------------------------------------------- */
+
+/* The member's name without its quotes, as it is spelled. */
+static struct span bare_key(const struct cut *cut, uint32_t member)
+{
+    const struct json_node *node = &cut->doc.nodes[member];
+    return (struct span){cut->doc.text.data + node->key_start + 1, node->key_end - node->key_start - 2};
+}
+
+/* May the names of these members mean nothing: "a" … "z", "00" … "ff", "0" … "127", "2026-01-31"? */
+static bool are_bucket_names(const struct cut *cut, uint32_t node)
+{
+    bool short_ones = true, numbers = true, one_length = true;
+    size_t len = bare_key(cut, json_first(&cut->doc, node)).len;
+    for (uint32_t n = json_first(&cut->doc, node); n != JSON_NONE; n = json_next(&cut->doc, n)) {
+        struct span key = bare_key(cut, n);
+        short_ones = short_ones && key.len <= 2;
+        one_length = one_length && key.len == len;
+        for (size_t i = 0; i < key.len; i++)
+            numbers = numbers && key.data[i] >= '0' && key.data[i] <= '9';
+    }
+    return short_ones || numbers || one_length;
+}
+
+/* Are the members of a map all lists, or all maps, of things of one type? */
+static bool are_alike(const struct json_doc *doc, uint32_t node)
+{
+    enum json_type type = json_type(doc, json_first(doc, node));
+    uint32_t inner = JSON_NONE;
+    for (uint32_t n = json_first(doc, node); n != JSON_NONE; n = json_next(doc, n)) {
+        if (json_type(doc, n) != type)
+            return false;
+        for (uint32_t i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i)) {
+            inner = inner == JSON_NONE ? i : inner;
+            if (json_type(doc, i) != json_type(doc, inner))
+                return false;
+        }
+    }
+    enum json_type things = json_type(doc, inner);
+    return things == JSON_OBJECT || things == JSON_ARRAY || (type == JSON_ARRAY && things == JSON_STRING);
+}
+
+/* In which members of a map an entity stands, in A and in A'. */
+struct stay {
+    uint64_t members[2]; /* a digest of their numbers, from 1 */
+    uint64_t last[2];    /* 0: none yet */
+};
+
+static void note_stays(const struct cut *cut, uint32_t member, uint64_t number, struct interns *names,
+                       struct stay **stays, size_t *cap)
+{
+    const struct mentions *all = &cut->mentions;
+    for (size_t i = first_mention(cut, cut->doc.nodes[member].start);
+         i < all->count && all->items[i].start < cut->doc.nodes[member].end; i++) {
+        const struct mention *mention = &all->items[i];
+        enum universe universe = mention->universe;
+        if (!mention->name || universe == UNIVERSE_B)
+            continue;
+        size_t known = names->count;
+        uint32_t name = intern(names, span_of(mention->name));
+        if (name == known) {
+            *stays = mem_grow(*stays, cap, known, sizeof **stays);
+            (*stays)[name] = (struct stay){0};
+        }
+        struct stay *stay = &(*stays)[name];
+        if (stay->last[universe] != number)
+            stay->members[universe] = (stay->members[universe] + number) * 0x9e3779b97f4a7c15u;
+        stay->last[universe] = number;
+    }
+}
+
+/* Does some entity of A stand in other members than its sibling in A'? Then it is chance who stands where. */
+static bool is_mixed(const struct cut *cut, uint32_t node)
+{
+    struct interns names = {0};
+    struct stay *stays = NULL;
+    size_t cap = 0;
+    uint64_t number = 0;
+    bool mixed = false;
+    for (uint32_t n = json_first(&cut->doc, node); n != JSON_NONE; n = json_next(&cut->doc, n))
+        note_stays(cut, n, ++number, &names, &stays, &cap);
+    for (size_t i = 0; i < names.count; i++)
+        mixed = mixed || (stays[i].last[0] && stays[i].last[1] && stays[i].members[0] != stays[i].members[1]);
+    interns_reset(&names);
+    free(stays);
+    return mixed;
+}
+
+/* One list or map of records that was divided into many, by a digit of a hash, say: they are one place.
+ * "active" and "deleted" are not, even if there were more of them: A and A' agree about who is where. */
+static bool is_sharded(const struct cut *cut, uint32_t node)
+{
+    if (json_type(&cut->doc, node) != JSON_OBJECT || json_count(&cut->doc, node) < SHARDS_MIN)
+        return false;
+    bool shared = false; /* some member speaks of several universes, and so is no record */
+    for (uint32_t n = json_first(&cut->doc, node); n != JSON_NONE; n = json_next(&cut->doc, n)) {
+        const struct json_node *member = &cut->doc.nodes[n];
+        size_t mention = first_mention(cut, member->key_start);
+        if (mention < cut->mentions.count && cut->mentions.items[mention].start < member->key_end)
+            return false;
+        shared = shared || (cut->marks[n].universes && !is_one(cut->marks[n].universes));
+    }
+    return shared && are_bucket_names(cut, node) && are_alike(&cut->doc, node) && is_mixed(cut, node);
+}
+
+enum naming { /* what the members of a map are known by */
+              BY_NAME,
+              BY_ROW,  /* something of the connector's own */
+              BY_SHARD /* nothing */
+};
+
+static enum naming naming_of(const struct cut *cut, uint32_t node)
+{
+    return is_table(cut, node) ? BY_ROW : is_sharded(cut, node) ? BY_SHARD : BY_NAME;
+}
+
 /* Appends a child's step to the place; true when the child is one item of many: an element, or a member
  * that is keyed by an id. A field with a fixed name is none: "last_product" is of no universe for long. */
-static bool put_step(struct cut *cut, uint32_t parent, uint32_t child, bool parent_is_table)
+static bool put_step(struct cut *cut, uint32_t parent, uint32_t child, enum naming naming)
 {
     buf_putc(&cut->place, '/');
+    if (naming == BY_SHARD) {
+        buf_putc(&cut->place, '*');
+        return false;
+    }
     if (json_type(&cut->doc, parent) == JSON_ARRAY) {
         buf_puts(&cut->place, "[]");
         return true;
@@ -304,8 +432,8 @@ static bool put_step(struct cut *cut, uint32_t parent, uint32_t child, bool pare
     struct mentions found = {0};
     idents_find(cut->idents, raw, &found);
     free(found.items);
-    struct span bare = {raw.data + 1, raw.len - 2};
-    if (!found.count && is_one(cut->marks[child].universes) && (parent_is_table || is_row_key(bare))) {
+    if (!found.count && is_one(cut->marks[child].universes) &&
+        (naming == BY_ROW || is_row_key(bare_key(cut, child)))) {
         buf_putc(&cut->place, '*');
         return true;
     }
@@ -344,12 +472,13 @@ static bool walk(struct cut *cut, uint32_t node, bool is_item)
             take(cut, node);
         return true;
     }
-    bool table = is_table(cut, node), found = false;
+    enum naming naming = naming_of(cut, node);
+    bool found = false;
     size_t len = cut->place.len;
     for (uint32_t n = json_first(&cut->doc, node); n != JSON_NONE; n = json_next(&cut->doc, n)) {
         if (!cut->marks[n].universes)
             continue;
-        found = walk(cut, n, put_step(cut, node, n, table)) || found;
+        found = walk(cut, n, put_step(cut, node, n, naming)) || found;
         cut->place.len = len;
     }
     if (found && !cut->taking)

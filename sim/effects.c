@@ -1,7 +1,7 @@
 /* effects: records and their comparison; see effects.h. (The cutting is in cut.c.)
  *
  * Records are sorted by place and entity; a place (with its names generalised) is judged by itself. Each
- * record is a list of leaves, pairs of path and value, both as numbers from one table: what follows
+ * record is a list of leaves (leaves.h), their paths and values as numbers from one table: what follows
  * compares numbers. First A teaches, from A', what is noise here; then it is held against B. */
 #include "effects.h"
 
@@ -11,6 +11,7 @@
 
 #include "intern.h"
 #include "json.h"
+#include "leaves.h"
 
 #define RECORD_SHOWN_MAX 2000
 
@@ -56,23 +57,43 @@ void effects_reset(struct effects *effects)
     *effects = (struct effects){0};
 }
 
-/* ---- leaves --------------------------------------------------------------------------------- */
-
-struct leaf {
-    uint32_t path, value;
-    uint32_t general; /* the path with "<>" for names: noise is learned for all entities */
-};
-
-struct leaves {
-    struct leaf *items;
-    size_t count, cap;
-};
+/* ---- rows ----------------------------------------------------------------------------------- */
 
 struct row {
     const struct effect_record *record;
     uint32_t section, place, about; /* section: the place, generalised */
+    enum universe side;             /* on which it is compared */
     struct leaves leaves;
 };
+
+static struct row row_of(struct interns *words, const struct effect_record *record)
+{
+    return (struct row){.record = record,
+                        .section = leaves_general(words, span_of(record->place)),
+                        .place = intern(words, span_of(record->place)),
+                        .about = intern(words, span_of(record->about)),
+                        .side = record->universe};
+}
+
+static int by_row(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+    const uint32_t keys[][2] = {
+        {x->section, y->section}, {x->place, y->place}, {x->about, y->about}, {x->side, y->side}};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (keys[i][0] != keys[i][1])
+            return keys[i][0] < keys[i][1] ? -1 : 1;
+    return (x->record > y->record) - (x->record < y->record);
+}
+
+/* Behind the last of the rows, sorted, that are of one section with the first. */
+static size_t section_end(const struct row *rows, size_t first, size_t count)
+{
+    size_t end = first;
+    while (end < count && rows[end].section == rows[first].section)
+        end++;
+    return end;
+}
 
 /* How closely a place can be compared, as A and A' show. */
 enum strictness {
@@ -90,104 +111,6 @@ struct comparison {
     enum strictness strictness;
     struct effects *effects;
 };
-
-static uint32_t generalised(struct comparison *c, struct span text)
-{
-    struct buf general;
-    buf_init(&general, SIZE_MAX / 2);
-    idents_generalise(text, &general);
-    uint32_t number = intern(&c->words, buf_span(&general));
-    buf_reset(&general);
-    return number;
-}
-
-static void add_leaf(struct comparison *c, struct leaves *leaves, struct span path, struct span value)
-{
-    leaves->items = mem_grow(leaves->items, &leaves->cap, leaves->count, sizeof *leaves->items);
-    leaves->items[leaves->count++] =
-        (struct leaf){intern(&c->words, path), intern(&c->words, value), generalised(c, path)};
-}
-
-static void add_json(struct comparison *c, struct leaves *leaves, const struct json_doc *doc, uint32_t node,
-                     struct buf *path);
-
-/* JSON that is kept as text, in a column or a string, is read like any other. */
-static bool add_nested(struct comparison *c, struct leaves *leaves, struct span text, struct buf *path)
-{
-    struct json_doc doc = {0};
-    struct err err;
-    bool nested = text.len && (*text.data == '{' || *text.data == '[') &&
-                  json_parse(&doc, "nested", text, JSON_STRICT, &err);
-    if (nested)
-        add_json(c, leaves, &doc, JSON_ROOT, path);
-    json_reset(&doc);
-    return nested;
-}
-
-static void add_json(struct comparison *c, struct leaves *leaves, const struct json_doc *doc, uint32_t node,
-                     struct buf *path)
-{
-    size_t len = path->len;
-    struct buf scratch;
-    buf_init(&scratch, SIZE_MAX / 2);
-    if (json_count(doc, node) == 0 && !add_nested(c, leaves, json_string(doc, node, &scratch), path))
-        add_leaf(c, leaves, buf_span(path), json_raw(doc, node));
-    for (uint32_t n = json_first(doc, node); n != JSON_NONE; n = json_next(doc, n)) {
-        buf_clear(&scratch);
-        buf_putc(path, '/');
-        buf_put_span(path, json_type(doc, node) == JSON_ARRAY ? span_of("[]") : json_key(doc, n, &scratch));
-        add_json(c, leaves, doc, n, path);
-        path->len = len;
-    }
-    buf_reset(&scratch);
-}
-
-/* The next separator, but none within a name: "<product 3>" is one word. */
-static const char *field_end(const char *at, const char *end, char separator)
-{
-    for (; at < end && *at != separator; at++) {
-        const char *close = *at == '<' ? memchr(at, '>', (size_t)(end - at)) : NULL;
-        at = close ? close : at;
-    }
-    return at;
-}
-
-/* A line's fields: between the first of these separators that it has; "name=value" is known by its name,
- * others by their number from 1. */
-static void add_fields(struct comparison *c, struct leaves *leaves, struct span line, struct buf *path)
-{
-    const char *separator = "\t|;, ";
-    while (*separator && line.len && !memchr(line.data, *separator, line.len))
-        separator++;
-    size_t number = 0;
-    for (const char *at = line.data, *end = line.data + line.len, *stop; at <= end; at = stop + 1) {
-        stop = *separator ? field_end(at, end, *separator) : end;
-        const char *equals = at < stop ? memchr(at, '=', (size_t)(stop - at)) : NULL;
-        buf_clear(path);
-        buf_putc(path, '/');
-        if (equals)
-            buf_put(path, at, (size_t)(equals - at));
-        else
-            buf_put_u64(path, ++number);
-        at = equals ? equals + 1 : at;
-        struct span value = {at, (size_t)(stop - at)};
-        if (!add_nested(c, leaves, value, path))
-            add_leaf(c, leaves, buf_span(path), value);
-    }
-}
-
-static void read_leaves(struct comparison *c, struct row *row, struct json_doc *doc)
-{
-    struct span text = span_of(row->record->text);
-    struct buf path;
-    struct err err;
-    buf_init(&path, SIZE_MAX / 2);
-    if (json_parse(doc, "record", text, JSON_STRICT, &err))
-        add_json(c, &row->leaves, doc, JSON_ROOT, &path);
-    else
-        add_fields(c, &row->leaves, text, &path);
-    buf_reset(&path);
-}
 
 /* ---- noise ---------------------------------------------------------------------------------- */
 
@@ -253,6 +176,21 @@ struct side {
 struct group {
     struct side sides[UNIVERSE_COUNT];
 };
+
+/* Rows of one section, sorted, into groups: one for each place and entity. */
+static size_t group_rows(const struct row *rows, size_t count, struct group *groups)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct row *row = &rows[i];
+        if (i == 0 || row->place != rows[i - 1].place || row->about != rows[i - 1].about)
+            groups[n++] = (struct group){0};
+        struct side *side = &groups[n - 1].sides[row->side];
+        side->rows = side->count ? side->rows : row;
+        side->count++;
+    }
+    return n;
+}
 
 static int by_leaf(const void *a, const void *b)
 {
@@ -519,39 +457,11 @@ static void judge(struct comparison *c, const struct group *group)
 
 /* ---- comparing ------------------------------------------------------------------------------ */
 
-static int by_row(const void *a, const void *b)
-{
-    const struct row *x = a, *y = b;
-    const uint32_t keys[][2] = {{x->section, y->section},
-                                {x->place, y->place},
-                                {x->about, y->about},
-                                {x->record->universe, y->record->universe}};
-    for (size_t i = 0; i < COUNT_OF(keys); i++)
-        if (keys[i][0] != keys[i][1])
-            return keys[i][0] < keys[i][1] ? -1 : 1;
-    return (x->record > y->record) - (x->record < y->record);
-}
-
 static int by_effect(const void *a, const void *b)
 {
     const struct effect *x = a, *y = b;
     int order = strcmp(x->about, y->about);
     return order ? order : strcmp(x->place, y->place);
-}
-
-/* Rows of one section, sorted, into groups: one for each place and entity. */
-static size_t group_rows(const struct row *rows, size_t count, struct group *groups)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct row *row = &rows[i];
-        if (i == 0 || row->place != rows[i - 1].place || row->about != rows[i - 1].about)
-            groups[n++] = (struct group){0};
-        struct side *side = &groups[n - 1].sides[row->record->universe];
-        side->rows = side->count ? side->rows : row;
-        side->count++;
-    }
-    return n;
 }
 
 static void compare_section(struct comparison *c, struct row *rows, size_t count)
@@ -561,7 +471,7 @@ static void compare_section(struct comparison *c, struct row *rows, size_t count
         if (rows[i].record->history)
             return;
     for (size_t i = 0; i < count; i++)
-        read_leaves(c, &rows[i], &doc);
+        leaves_read(&c->words, &doc, span_of(rows[i].record->text), &rows[i].leaves);
     json_reset(&doc);
     struct group *groups = mem_alloc(count * sizeof *groups);
     size_t group_count = group_rows(rows, count, groups);
@@ -579,22 +489,98 @@ void effects_compare(const struct effect_records *records, struct effects *effec
     effects_reset(effects);
     struct comparison c = {.effects = effects};
     struct row *rows = mem_alloc(records->count * sizeof *rows);
-    for (size_t i = 0; i < records->count; i++) {
-        const struct effect_record *record = &records->items[i];
-        rows[i] = (struct row){.record = record,
-                               .section = generalised(&c, span_of(record->place)),
-                               .place = intern(&c.words, span_of(record->place)),
-                               .about = intern(&c.words, span_of(record->about))};
-    }
+    for (size_t i = 0; i < records->count; i++)
+        rows[i] = row_of(&c.words, &records->items[i]);
     qsort(rows, records->count, sizeof *rows, by_row);
-    for (size_t i = 0, next; i < records->count; i = next) {
-        for (next = i; next < records->count && rows[next].section == rows[i].section;)
-            next++;
-        compare_section(&c, rows + i, next - i);
+    for (size_t i = 0, end; i < records->count; i = end) {
+        end = section_end(rows, i, records->count);
+        compare_section(&c, rows + i, end - i);
     }
     if (effects->count)
         qsort(effects->items, effects->count, sizeof *effects->items, by_effect);
     free(rows);
     free(c.noisy_in);
     interns_reset(&c.words);
+}
+
+/* ---- two looks ------------------------------------------------------------------------------ */
+
+struct telling {
+    struct interns words;
+    struct json_doc doc;
+    effect_change_fn *tell;
+    void *arg;
+};
+
+static struct leaves read_side(struct telling *t, struct side side)
+{
+    struct leaves bag = {0};
+    for (size_t i = 0; i < side.count; i++)
+        leaves_read(&t->words, &t->doc, span_of(side.rows[i].record->text), &bag);
+    sort_leaves(&bag);
+    return bag;
+}
+
+static void tell_group(struct telling *t, const struct group *group, size_t entities)
+{
+    struct side before = group->sides[UNIVERSE_A], after = group->sides[UNIVERSE_A2];
+    const struct row *any = before.count ? before.rows : after.rows;
+    const char *place = intern_text(&t->words, any->section);
+    if (before.count != after.count) {
+        t->tell(t->arg, place, NULL, entities);
+        return;
+    }
+    if (before.count == 1 && strcmp(before.rows->record->text, after.rows->record->text) == 0)
+        return;
+    struct leaves x = read_side(t, before), y = read_side(t, after);
+    struct difference d;
+    for (size_t i = 0, j = 0; next_difference(&x, &y, &i, &j, &d);)
+        t->tell(t->arg, place, intern_text(&t->words, d.general), entities);
+    free(x.items);
+    free(y.items);
+}
+
+/* How many entities a group is about. */
+static size_t entities_of(const struct group *group)
+{
+    const struct side *sides = group->sides;
+    const char *about =
+        (sides[UNIVERSE_A].count ? sides[UNIVERSE_A] : sides[UNIVERSE_A2]).rows->record->about;
+    size_t count = 1;
+    while ((about = strstr(about, ", ")))
+        about += 2, count++;
+    return count;
+}
+
+static void tell_section(struct telling *t, const struct row *rows, size_t count)
+{
+    struct group *groups = mem_alloc(count * sizeof *groups);
+    size_t group_count = group_rows(rows, count, groups), entities = 0;
+    for (size_t i = 0; i < group_count; i++)
+        entities += entities_of(&groups[i]);
+    for (size_t i = 0; i < group_count; i++)
+        tell_group(t, &groups[i], entities);
+    free(groups);
+}
+
+void effects_changes(const struct effect_records *before, const struct effect_records *after,
+                     effect_change_fn *tell, void *arg)
+{
+    struct telling t = {.tell = tell, .arg = arg};
+    size_t count = before->count + after->count;
+    struct row *rows = mem_alloc(count * sizeof *rows);
+    for (size_t i = 0; i < count; i++) {
+        bool old = i < before->count;
+        rows[i] = row_of(&t.words, old ? &before->items[i] : &after->items[i - before->count]);
+        rows[i].about = rows[i].about * UNIVERSE_COUNT + rows[i].side;
+        rows[i].side = old ? UNIVERSE_A : UNIVERSE_A2;
+    }
+    qsort(rows, count, sizeof *rows, by_row);
+    for (size_t i = 0, end; i < count; i = end) {
+        end = section_end(rows, i, count);
+        tell_section(&t, rows + i, end - i);
+    }
+    free(rows);
+    json_reset(&t.doc);
+    interns_reset(&t.words);
 }

@@ -64,4 +64,12 @@ struct effects {
 void effects_compare(const struct effect_records *records, struct effects *effects);
 void effects_reset(struct effects *effects);
 
+/* ---- two looks ------------------------------------------------------------------------------ */
+
+/* Told of each path, generalised, at which an entity of some universe is another than it was, at a place;
+ * NULL: it has more or fewer records there. entities: how many there are at such places, of all universes. */
+typedef void effect_change_fn(void *arg, const char *place, const char *path, size_t entities);
+void effects_changes(const struct effect_records *before, const struct effect_records *after,
+                     effect_change_fn *tell, void *arg);
+
 #endif

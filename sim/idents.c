@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "intern.h"
 #include "json.h"
 
 #define ID_CHARS_MIN   8
@@ -18,8 +19,8 @@ const char *const universe_names[UNIVERSE_COUNT] = {"A", "A'", "B"};
 
 struct ident {
     enum universe universe;
-    char *name; /* NULL for an event */
-    char *id;   /* lower case; a UUID without dashes */
+    const char *name; /* of `names`; NULL for an event */
+    char *id;         /* lower case; a UUID without dashes */
     size_t len;
     bool uuid;
     uint64_t tail; /* its last eight characters */
@@ -28,7 +29,8 @@ struct ident {
 
 struct idents {
     struct ident *items;
-    size_t count, cap;
+    size_t count, cap, event_count;
+    struct interns names;
     uint32_t *slots; /* heads of chains, plus 1 */
     size_t slot_count;
     int64_t from_us, to_us;
@@ -73,10 +75,9 @@ void idents_free(struct idents *idents)
 {
     if (!idents)
         return;
-    for (size_t i = 0; i < idents->count; i++) {
-        free(idents->items[i].name);
+    for (size_t i = 0; i < idents->count; i++)
         free(idents->items[i].id);
-    }
+    interns_reset(&idents->names);
     free(idents->items);
     free(idents->slots);
     free(idents);
@@ -129,7 +130,8 @@ static void add(struct idents *idents, enum universe universe, const char *name,
         free(ident.id);
         return;
     }
-    ident.name = name ? mem_text(name) : NULL;
+    ident.name = name ? intern_text(&idents->names, intern(&idents->names, span_of(name))) : NULL;
+    idents->event_count += !name;
     idents->items = mem_grow(idents->items, &idents->cap, idents->count, sizeof *idents->items);
     idents->items[idents->count++] = ident;
     if (idents->count <= idents->slot_count) {
@@ -166,6 +168,12 @@ void idents_add_entity(struct idents *idents, enum universe universe, const char
 void idents_add_event(struct idents *idents, enum universe universe, const char *id)
 {
     add_spellings(idents, universe, NULL, id);
+}
+
+size_t idents_events_each(const struct idents *idents)
+{
+    size_t entities = idents->names.count * UNIVERSE_COUNT;
+    return entities ? (idents->event_count + entities - 1) / entities : idents->event_count;
 }
 
 /* ---- finding -------------------------------------------------------------------------------- */

@@ -23,6 +23,9 @@ void idents_add_event(struct idents *idents, enum universe universe, const char 
  * is none. */
 void idents_set_window(struct idents *idents, int64_t from_us, int64_t to_us);
 
+/* How many events there are for each entity, on average, rounded up. */
+size_t idents_events_each(const struct idents *idents);
+
 /* ---- finding and renaming ------------------------------------------------------------------- */
 
 struct mention {

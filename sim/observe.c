@@ -4,7 +4,8 @@
  * How long a state must stand still. A connector that is done looks like one that has not begun yet, so the
  * wait is learned: the longest that any change came after a call of observe_settle, in this run, is the
  * connector's lag, and twice that is waited for the next. Where the state looks wrong the wait is longer,
- * since a slow connector looks wrong too. */
+ * since a slow connector looks wrong too. What never stands still by itself, such as a clock, is known after
+ * some looks (still.h). */
 #include "observe.h"
 
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "clock.h"
 #include "json.h"
 #include "source.h"
+#include "still.h"
 
 /* Looks. A quick state is seen every 20 ms at first; a slow one costs the connector a third of its time. */
 #define PAUSE_US_MIN     20000
@@ -52,6 +54,7 @@ struct observe {
     uint64_t settle_us, give_up_us; /* of the options */
     struct watched *watched;
     size_t count;
+    struct still still;
     uint64_t lag_us; /* the longest of this run */
     bool gave_up;    /* some call of this run did */
     bool acquainted; /* A and A' had records in common, in some call, or we waited in vain */
@@ -63,10 +66,9 @@ struct settling {
     const struct idents *idents;
     bool with_b;
     struct observation *seen;
-    uint64_t started_us, lag_us;    /* lag: when the last change was seen, after the start */
+    uint64_t started_us;
+    struct sight first, last;       /* looks at all sources, without a failure */
     uint64_t look_us, look_took_us; /* when the last look began; how long it kept the connector busy */
-    uint64_t since_us;              /* when the first began that saw what the last one saw … */
-    unsigned equal;                 /* … and how many saw it */
     uint64_t pause_us, quiet_us;    /* how long to wait for the next look; to stand still */
     const struct watched *changed;  /* the last that changed */
     bool failed;                    /* the last look */
@@ -194,14 +196,23 @@ static void cut_look(const struct watched *w, const struct idents *idents, struc
         unslash(records);
 }
 
-/* Take in what a source shows; true when its records have changed. */
-static bool take_in(struct watched *w, const struct idents *idents, struct look *look)
+static void mask_again(const struct still *still, struct watched *w)
 {
+    still_mask(still, &w->records);
+    still_mask(still, &w->before);
+    w->records_digest = digest_of_records(&w->records);
+}
+
+/* Take in what a source shows; true when its records have changed. */
+static bool take_in(struct settling *s, struct watched *w, struct look *look)
+{
+    struct still *still = &s->observe->still;
     uint64_t bytes_digest = look->unchanged ? w->bytes_digest : digest_of_look(look);
     if (w->changes && bytes_digest == w->bytes_digest)
         return false;
     struct effect_records records = {0};
-    cut_look(w, idents, look, &records);
+    cut_look(w, s->idents, look, &records);
+    still_mask(still, &records);
     uint64_t records_digest = digest_of_records(&records);
     bool same = w->changes && records_digest == w->records_digest;
     w->bytes_digest = bytes_digest;
@@ -213,7 +224,11 @@ static bool take_in(struct watched *w, const struct idents *idents, struct look 
     effect_records_reset(&w->before);
     w->before = w->records;
     w->records = records;
-    w->changes++;
+    if (w->changes++ == 0)
+        return true;
+    struct sight sight = {s->last.number + 1, s->look_us, clock_mono_us()};
+    if (still_note(still, &w->before, &w->records, sight, idents_events_each(s->idents)))
+        mask_again(still, w);
     return true;
 }
 
@@ -331,9 +346,24 @@ static void assess(struct settling *s)
     free(all.items);
 }
 
+/* The first sight of what is seen now. */
+static struct sight since(const struct settling *s)
+{
+    struct sight last = still_last(&s->observe->still);
+    return last.number ? last : s->first;
+}
+
 static bool stood_still(const struct settling *s, uint64_t us)
 {
-    return s->equal >= EQUAL_LOOKS_MIN && s->look_us - s->since_us >= us;
+    struct sight first = since(s);
+    return s->last.number - first.number + 1 >= EQUAL_LOOKS_MIN && s->last.began_us - first.began_us >= us;
+}
+
+/* When the last change was seen, after the start. */
+static uint64_t lag_us(const struct settling *s)
+{
+    struct sight last = still_last(&s->observe->still);
+    return last.number ? last.ended_us - s->started_us : 0;
 }
 
 static uint64_t quiet_needed_us(struct settling *s)
@@ -341,7 +371,7 @@ static uint64_t quiet_needed_us(struct settling *s)
     const struct observe *o = s->observe;
     if (o->settle_us)
         return o->settle_us;
-    uint64_t us = QUIET_LAGS * (s->lag_us > o->lag_us ? s->lag_us : o->lag_us);
+    uint64_t us = QUIET_LAGS * (lag_us(s) > o->lag_us ? lag_us(s) : o->lag_us);
     us = us < QUIET_US_MIN ? QUIET_US_MIN : us > QUIET_US_MAX ? QUIET_US_MAX : us;
     if (!s->assessed && stood_still(s, us))
         assess(s);
@@ -367,10 +397,7 @@ static void note_failure(struct settling *s, const struct watched *w, const stru
 
 static void note_change(struct settling *s, const struct watched *w)
 {
-    if (s->equal)
-        s->lag_us = clock_mono_us() - s->started_us;
     s->changed = w->changes > 1 ? w : s->changed;
-    s->equal = 0;
     s->assessed = false;
 }
 
@@ -392,15 +419,15 @@ static bool look_at_all(struct settling *s, struct err *err)
         s->look_took_us += clock_mono_us() - from_us;
         if (*look->failure)
             note_failure(s, w, look);
-        else if (take_in(w, s->idents, look))
+        else if (take_in(s, w, look))
             note_change(s, w);
         s->seen->bytes += look->bytes.len;
     }
     if (s->failed)
         return true;
     s->failures = 0;
-    if (s->equal++ == 0)
-        s->since_us = s->look_us;
+    s->last = (struct sight){s->last.number + 1, s->look_us, clock_mono_us()};
+    s->first = s->first.number ? s->first : s->last;
     return true;
 }
 
@@ -423,7 +450,7 @@ static bool is_over(struct settling *s)
 
 static bool rest(struct settling *s, struct err *err)
 {
-    uint64_t now_us = clock_mono_us(), still_us = s->since_us + s->quiet_us, wait_us = s->pause_us;
+    uint64_t now_us = clock_mono_us(), still_us = since(s).began_us + s->quiet_us, wait_us = s->pause_us;
     if (s->failed) {
         wait_us = (uint64_t)RETRY_US << (s->failures - 1);
     } else {
@@ -460,7 +487,7 @@ static void conclude(struct settling *s)
     s->seen->took_us = clock_mono_us() - s->started_us;
     if (s->seen->end == OBSERVED_SETTLED) {
         s->seen->why[0] = '\0';
-        o->lag_us = s->lag_us > o->lag_us ? s->lag_us : o->lag_us;
+        o->lag_us = lag_us(s) > o->lag_us ? lag_us(s) : o->lag_us;
         o->acquainted = o->acquainted || s->assessed;
     } else if (s->seen->end == OBSERVED_UNSETTLED) {
         o->gave_up = true;
@@ -477,6 +504,7 @@ static void conclude(struct settling *s)
 /* Nothing is kept from one call to the next but what observe has learned. */
 static void rest_all(struct observe *o, bool forget)
 {
+    still_begin(&o->still);
     for (size_t i = 0; i < o->count; i++) {
         struct watched *w = &o->watched[i];
         effect_records_reset(&w->records);
@@ -552,6 +580,7 @@ void observe_close(struct observe *o)
     rest_all(o, false);
     for (size_t i = 0; i < o->count; i++)
         source_close(o->watched[i].source);
+    still_reset(&o->still);
     free(o->watched);
     free(o);
 }

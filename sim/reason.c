@@ -558,9 +558,20 @@ static void put_open_subjects(const struct transcript *t, const struct trial *tr
     put_see(text, (enum rule_id)trial->open->blame);
 }
 
+static bool is_all_history(const struct effect_records *records)
+{
+    for (size_t i = 0; i < records->count; i++)
+        if (!records->items[i].history)
+            return false;
+    return records->count > 0;
+}
+
 static void put_blind(const struct played *p, struct buf *text)
 {
-    if (p->undisturbed.count)
+    if (is_all_history(&p->undisturbed))
+        buf_puts(text, "all that the connector's state shows is a history, with an entry for each event, "
+                       "which is kept on purpose and not compared: show the products as they are");
+    else if (p->undisturbed.count)
         buf_puts(text,
                  "whatever the connector's state shows differs between A and A' too, which should be alike: "
                  "nothing can be told from it");

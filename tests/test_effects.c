@@ -725,6 +725,57 @@ static char *random_state(uint64_t seed)
     return buf_take(&out);
 }
 
+#define SHARDS(in_0, in_c)                                                                                   \
+    "{\"0\":[" in_0 "],\"1\":[{\"i\":\"$A1\",\"p\":1},{\"i\":\"$B2\"}],\"9\":[{\"i\":\"$X1\",\"p\":1}],"     \
+    "\"a\":[],\"b\":[{\"i\":\"$A2\"},{\"i\":\"$X2\"}],\"c\":[" in_c "]}"
+
+static void test_shards_are_one_place(void **state)
+{
+    (void)state;
+    /* Who stands where is chance; a copy in another shard is found, and so is a lost one. */
+    assert_counts(SHARDS("{\"i\":\"$B1\",\"p\":1}", ""), 0, 2, 0);
+    assert_counts(SHARDS("", "{\"i\":\"$B1\",\"p\":1}"), 0, 2, 0);
+    struct effects effects = compared(SHARDS("{\"i\":\"$B1\",\"p\":1}", "{\"i\":\"$B1\",\"p\":1}"));
+    assert_int_equal(effects.count, 1);
+    assert_string_equal(effects.items[0].place, "s: /*/[]");
+    assert_string_equal(effects.items[0].found, "2 records");
+    effects_reset(&effects);
+    assert_counts(SHARDS("{\"i\":\"$B1\",\"p\":2}", ""), 1, 2, 0);
+    assert_counts(SHARDS("", ""), 1, 2, 0);
+    /* Maps of records, in a map, named by numbers. */
+    assert_counts(
+        "{\"by\":{\"0\":{\"$A1\":[1],\"$X2\":[2]},\"1\":{\"$B1\":[1]},\"12\":{\"$X1\":[1],\"$A2\":[2]},"
+        "\"3\":{},\"4\":{\"$B2\":[2]},\"5\":{}}}",
+        0, 2, 0);
+}
+
+static void test_what_is_kept_apart_on_purpose_is_no_shards(void **state)
+{
+    (void)state;
+    /* A and A' agree about who is where: B moved. */
+    assert_counts(
+        "{\"A\":[{\"i\":\"$A1\"},{\"i\":\"$X1\"}],\"B\":[{\"i\":\"$A2\"},{\"i\":\"$X2\"},{\"i\":\"$B2\"}],"
+        "\"C\":[{\"i\":\"$B1\"}],\"D\":[],\"E\":[],\"F\":[]}",
+        2, 2, 0);
+    /* They do not, but names like these are no accident. */
+    assert_counts("{\"active\":[{\"i\":\"$A1\"},{\"i\":\"$B1\"},{\"i\":\"$A2\"},{\"i\":\"$X2\"}],"
+                  "\"queue\":[{\"i\":\"$X1\"}],\"deleted\":[{\"i\":\"$B2\"}],\"a\":[],\"b\":[],\"c\":[]}",
+                  1, 1, 2);
+    /* Too few. */
+    assert_counts("{\"0\":[{\"i\":\"$A1\"},{\"i\":\"$B1\"},{\"i\":\"$A2\"},{\"i\":\"$X2\"}],"
+                  "\"1\":[{\"i\":\"$X1\"},{\"i\":\"$B2\"}]}",
+                  0, 1, 2);
+    /* Lists and maps; lists of different things. */
+    assert_counts(
+        "{\"0\":[{\"i\":\"$A1\"},{\"i\":\"$X2\"}],\"1\":[{\"i\":\"$X1\"},{\"i\":\"$A2\"}],\"2\":{},\"3\":[],"
+        "\"4\":[],\"5\":[]}",
+        0, 0, 4);
+    assert_counts(
+        "{\"0\":[{\"i\":\"$A1\"},{\"i\":\"$X2\"}],\"1\":[{\"i\":\"$X1\"},{\"i\":\"$A2\"}],\"2\":[1],\"3\":[],"
+        "\"4\":[],\"5\":[]}",
+        0, 0, 4);
+}
+
 static void test_random_sound_states_have_no_effect(void **state)
 {
     (void)state;
@@ -845,6 +896,8 @@ int main(void)
         cmocka_unit_test(test_effects_are_sorted_and_show_their_records),
         cmocka_unit_test(test_a_history_with_one_event_for_some_stays_a_history),
         cmocka_unit_test(test_records_of_a_journal_compare_like_fresh_ones),
+        cmocka_unit_test(test_shards_are_one_place),
+        cmocka_unit_test(test_what_is_kept_apart_on_purpose_is_no_shards),
         cmocka_unit_test(test_random_sound_states_have_no_effect),
         cmocka_unit_test(test_garbage_is_cut_without_harm),
         cmocka_unit_test(test_nul_bytes_are_cut_without_harm),

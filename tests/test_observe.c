@@ -561,6 +561,48 @@ static void test_observe_says_what_kept_changing(void **state)
     finish(&s);
 }
 
+/* Each answer has a tag of its own; the price comes with the third. */
+static void reply_tagged(struct stage *s, struct httpd_request *request, const char *target)
+{
+    (void)target;
+    buf_clear(&s->body);
+    buf_printf(&s->body, "[{\"sku\":\"hammer-a1\",\"tag\":\"a%u\",\"price\":%d}]", s->calls,
+               s->calls < 3 ? 1 : 2);
+    httpd_answer(request, 200, NULL, 0, buf_span(&s->body));
+}
+
+static void test_observe_does_not_wait_for_what_never_stands_still(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin(&s, reply_tagged);
+    look(&s);
+    assert_end(&s, OBSERVED_SETTLED, "");
+    assert_records(&s, "A state-url 1: /[] {\"price\":2,\"sku\":\"<product 1>\",\"tag\":\"<volatile>\"}\n");
+    look(&s); /* known by now */
+    assert_end(&s, OBSERVED_SETTLED, "");
+    assert_in_range(s.seen.looks, 2, 4);
+    finish(&s);
+}
+
+/* A queue of two, in which there is always one. */
+static void reply_queue(struct stage *s, struct httpd_request *request, const char *target)
+{
+    (void)target;
+    answer(request, 200, s->calls % 2 ? "[" ROW_A "]" : "[" ROW_A2 "]");
+}
+
+static void test_observe_waits_for_records_that_come_and_go(void **state)
+{
+    (void)state;
+    struct stage s;
+    begin(&s, reply_queue);
+    s.options.give_up_us = 2000000;
+    look(&s);
+    assert_end(&s, OBSERVED_UNSETTLED, "state-url 1: /[] of product 1 kept changing");
+    finish(&s);
+}
+
 static void reply_shuffled(struct stage *s, struct httpd_request *request, const char *target)
 {
     (void)target;
@@ -985,6 +1027,8 @@ int main(void)
         cmocka_unit_test(test_observe_open_finds_what_is_wrong_with_the_options),
         cmocka_unit_test(test_observe_waits_until_records_stand_still),
         cmocka_unit_test(test_observe_says_what_kept_changing),
+        cmocka_unit_test(test_observe_does_not_wait_for_what_never_stands_still),
+        cmocka_unit_test(test_observe_waits_for_records_that_come_and_go),
         cmocka_unit_test(test_observe_does_not_mind_the_order_of_rows),
         cmocka_unit_test(test_observe_waits_longer_while_the_state_looks_wrong),
         cmocka_unit_test(test_observe_learns_how_long_the_connector_takes),

@@ -520,6 +520,21 @@ static void test_universes_that_are_never_alike_say_nothing(void **unused)
     expect_open(&b, "differs between A and A' too");
 }
 
+static void test_a_state_that_is_nothing_but_a_history_says_nothing(void **unused)
+{
+    (void)unused;
+    struct book b;
+    begin_with_copies(&b);
+    snapshot(&b, "");
+    for (size_t u = 0; u < COUNT_OF(universes); u++)
+        buf_printf(&b.text,
+                   "{\"record\":\"state\",\"universe\":\"%s\",\"place\":\"" PLACE
+                   "\",\"about\":\"product 1\",\"text\":\"{}\",\"history\":true}\n",
+                   universes[u]);
+    settled(&b);
+    expect_open(&b, "is a history, with an entry for each event");
+}
+
 static void test_a_state_that_nothing_reached_is_explained_by_the_answers(void **unused)
 {
     (void)unused;
@@ -906,6 +921,7 @@ int main(void)
         cmocka_unit_test(test_a_state_without_the_products_says_nothing),
         cmocka_unit_test(test_a_state_of_b_alone_says_nothing),
         cmocka_unit_test(test_universes_that_are_never_alike_say_nothing),
+        cmocka_unit_test(test_a_state_that_is_nothing_but_a_history_says_nothing),
         cmocka_unit_test(test_a_state_that_nothing_reached_is_explained_by_the_answers),
         cmocka_unit_test(test_a_connector_that_fell_silent_says_nothing),
         cmocka_unit_test(test_an_interrupted_scenario_says_nothing),
