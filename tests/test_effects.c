@@ -583,6 +583,30 @@ static void test_what_a_and_a2_disagree_about_is_not_held_against_b(void **state
     effects_reset(&effects);
 }
 
+static void test_what_only_a2_does_without_is_compared_where_b_has_as_much_as_a(void **state)
+{
+    (void)state;
+#define TAUGHT "{\"$a1\":{\"n\":1,\"t\":1},\"$x1\":{\"n\":1,\"t\":2},\"$b1\":{\"n\":1,\"t\":3}"
+    assert_counts(TAUGHT ",\"$a2\":{\"n\":1,\"t\":1},\"$b2\":{\"n\":0,\"t\":1}}", 1, 1, 1);
+    assert_counts(TAUGHT ",\"$a2\":{\"n\":1,\"t\":1},\"$b2\":{\"n\":1,\"t\":7}}", 0, 1, 1);
+    assert_counts(TAUGHT ",\"$a2\":{\"n\":1,\"t\":1}}", 0, 1, 1);
+    assert_counts("{\"$a2\":{\"n\":1},\"$b2\":{\"n\":0}}", 0, 0, 1); /* what is noise here is not known */
+#undef TAUGHT
+}
+
+static void test_what_b_has_left_is_no_history_where_a_has_none(void **state)
+{
+    (void)state;
+    struct effect_records records = {0};
+    struct effects effects = {0};
+    cut("[{\"i\":\"$a1\",\"e\":[\"$!A1\",\"$!A2\"]},{\"i\":\"$x1\",\"e\":[\"$!X1\",\"$!X2\"]}]", &records);
+    cut("[{\"i\":\"$b2\",\"e\":[\"$!B2\"]}]", &records); /* looked at later, after a restart */
+    effects_compare(&records, &effects);
+    assert_int_equal(effects.count, 2);
+    effect_records_reset(&records);
+    effects_reset(&effects);
+}
+
 static void test_noise_is_learned_for_all_entities_of_a_place(void **state)
 {
     (void)state;
@@ -841,6 +865,8 @@ int main(void)
         cmocka_unit_test(test_moments_in_the_window_are_now),
         cmocka_unit_test(test_nothing_to_compare_is_said),
         cmocka_unit_test(test_what_a_and_a2_disagree_about_is_not_held_against_b),
+        cmocka_unit_test(test_what_only_a2_does_without_is_compared_where_b_has_as_much_as_a),
+        cmocka_unit_test(test_what_b_has_left_is_no_history_where_a_has_none),
         cmocka_unit_test(test_noise_is_learned_for_all_entities_of_a_place),
         cmocka_unit_test(test_effects_are_sorted_and_show_their_records),
         cmocka_unit_test(test_a_history_with_one_event_for_some_stays_a_history),
