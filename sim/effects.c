@@ -125,18 +125,45 @@ static bool add_nested(struct comparison *c, struct leaves *leaves, struct span 
     return nested;
 }
 
+/* Values of several types are the columns of a row rather than the elements of a list. */
+static bool is_row(const struct json_doc *doc, uint32_t node)
+{
+    unsigned types = 0;
+    if (json_type(doc, node) != JSON_ARRAY)
+        return false;
+    for (uint32_t n = json_first(doc, node); n != JSON_NONE; n = json_next(doc, n)) {
+        enum json_type type = json_type(doc, n) == JSON_FALSE ? JSON_TRUE : json_type(doc, n);
+        types |= type == JSON_NULL ? 0 : 1u << type;
+    }
+    return types & (types - 1);
+}
+
+static void put_step(const struct json_doc *doc, uint32_t node, uint32_t child, struct buf *path)
+{
+    struct buf scratch;
+    buf_init(&scratch, SIZE_MAX / 2);
+    buf_putc(path, '/');
+    if (json_type(doc, node) == JSON_ARRAY)
+        buf_puts(path, "[]");
+    else
+        buf_put_span(path, json_key(doc, child, &scratch));
+    buf_reset(&scratch);
+}
+
 static void add_json(struct comparison *c, struct leaves *leaves, const struct json_doc *doc, uint32_t node,
                      struct buf *path)
 {
-    size_t len = path->len;
+    size_t len = path->len, column = 0;
+    bool row = is_row(doc, node);
     struct buf scratch;
     buf_init(&scratch, SIZE_MAX / 2);
     if (json_count(doc, node) == 0 && !add_nested(c, leaves, json_string(doc, node, &scratch), path))
         add_leaf(c, leaves, buf_span(path), json_raw(doc, node));
     for (uint32_t n = json_first(doc, node); n != JSON_NONE; n = json_next(doc, n)) {
-        buf_clear(&scratch);
-        buf_putc(path, '/');
-        buf_put_span(path, json_type(doc, node) == JSON_ARRAY ? span_of("[]") : json_key(doc, n, &scratch));
+        if (row)
+            buf_printf(path, "/[%zu]", column++);
+        else
+            put_step(doc, node, n, path);
         add_json(c, leaves, doc, n, path);
         path->len = len;
     }

@@ -174,7 +174,7 @@ static const struct shape shapes[] = {
      "[{\"ID\":\"$^A1\",\"P\":\"1.50\"},{\"ID\":\"$^X1\",\"P\":\"1.50\"},{\"ID\":\"$^B1\",\"P\":\"1.5\"}]",
      "product 1", "s: /[]", "/P", "\"1.50\"", "\"1.5\""},
     {"uuids without dashes", "{\"rows\":[[\"$-A1\",150],[\"$-X1\",150],[\"$-B1\",150]]}",
-     "{\"rows\":[[\"$-A1\",150],[\"$-X1\",150],[\"$-B1\",100]]}", "product 1", "s: /rows/[]", "/[]", "150",
+     "{\"rows\":[[\"$-A1\",150],[\"$-X1\",150],[\"$-B1\",100]]}", "product 1", "s: /rows/[]", "/[1]", "150",
      "100"},
     {"NDJSON with numbers of its own",
      "{\"n\":1,\"sku\":\"$a1\",\"q\":5}\n{\"n\":2,\"sku\":\"$x1\",\"q\":5}\n{\"n\":3,\"sku\":\"$b1\",\"q\":5}"
@@ -226,7 +226,7 @@ static const struct shape shapes[] = {
      "{\"d\":{\"t\":[{\"k\":\"$a1\",\"m\":{\"x\":{\"y\":[1,{\"z\":true}]}}},{\"m\":{\"x\":{\"y\":[1,{\"z\":"
      "true}]}},\"k\":\"$x1\"},"
      "{\"k\":\"$b1\",\"m\":{\"x\":{\"y\":[1,{\"z\":false}]}}}]}}",
-     "product 1", "s: /d/t/[]", "/m/x/y/[]/z", "true", "false"},
+     "product 1", "s: /d/t/[]", "/m/x/y/[1]/z", "true", "false"},
     {"localised values",
      "[{\"i\":\"$a1\",\"name\":{\"de_DE\":\"Größe\",\"fr_FR\":\"Bêche\"}},{\"i\":\"$x1\",\"name\":{\"de_DE\":"
      "\"Größe\",\"fr_FR\":\"Bêche\"}},"
@@ -594,6 +594,14 @@ static void test_what_only_a2_does_without_is_compared_where_b_has_as_much_as_a(
 #undef TAUGHT
 }
 
+static void test_columns_of_a_row_are_noise_one_by_one(void **state)
+{
+    (void)state;
+    assert_counts("[[\"$a1\",1,true],[\"$x1\",2,true],[\"$b1\",3,true]]", 0, 1, 0);
+    assert_counts("[[\"$a1\",1,true],[\"$x1\",2,true],[\"$b1\",3,false]]", 1, 1, 0);
+    assert_counts("[[\"$a1\",null,[\"x\"]],[\"$x1\",7,[\"x\"]],[\"$b1\",9,[\"y\"]]]", 1, 1, 0);
+}
+
 static void test_what_b_has_left_is_no_history_where_a_has_none(void **state)
 {
     (void)state;
@@ -867,6 +875,7 @@ int main(void)
         cmocka_unit_test(test_what_a_and_a2_disagree_about_is_not_held_against_b),
         cmocka_unit_test(test_what_only_a2_does_without_is_compared_where_b_has_as_much_as_a),
         cmocka_unit_test(test_what_b_has_left_is_no_history_where_a_has_none),
+        cmocka_unit_test(test_columns_of_a_row_are_noise_one_by_one),
         cmocka_unit_test(test_noise_is_learned_for_all_entities_of_a_place),
         cmocka_unit_test(test_effects_are_sorted_and_show_their_records),
         cmocka_unit_test(test_a_history_with_one_event_for_some_stays_a_history),
