@@ -104,7 +104,7 @@ static const struct shown shows[] = {
     {"idem/restart", "aep", {"idem/state", "durable/ack"}, {FAULT("restart", "again")}},
     {"idem/lost-ack", "aep", {"idem/state"}, {FAULT("duplicate", "apart")}},
     {"order/stale", "aep", {NULL}, {FAULT("reorder", "swap")}},
-    {"order/delete", "aep", {"order/stale"}, {FAULT("delay", "late")}},
+    {"order/delete", "aep", {"order/stale", "order/late-create"}, {FAULT("delay", "late")}},
     {"order/late-create", "aep", {"order/stale"}, {FAULT("delay", "late"), .event = "product.created"}},
     {"durable/ack", "aep", {NULL}, {FAULT("restart", "acked")}},
 };
