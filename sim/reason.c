@@ -467,7 +467,12 @@ static void put_open_subjects(const struct transcript *t, const struct trial *tr
 
 static void put_blind(const struct played *p, struct buf *text)
 {
-    if (p->undisturbed.count)
+    if (p->undisturbed.count &&
+        strncmp(rule_at((enum rule_id)p->effects)->id, "order/", strlen("order/")) == 0)
+        buf_puts(text, "whatever the connector's state shows depends on which events came, as a log or a "
+                       "number of changes does, and A' was spared those that came late: nothing can be told "
+                       "from it");
+    else if (p->undisturbed.count)
         buf_puts(text,
                  "whatever the connector's state shows differs between A and A' too, which should be alike: "
                  "nothing can be told from it");

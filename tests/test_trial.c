@@ -520,6 +520,24 @@ static void test_universes_that_are_never_alike_say_nothing(void **unused)
     expect_open(&b, "differs between A and A' too");
 }
 
+static void test_a_state_that_shows_what_came_says_nothing_of_order(void **unused)
+{
+    (void)unused;
+    struct book b;
+    begin(&b, "aep");
+    effects_scenario(&b, "order/stale", "order/stale");
+    play_products(&b, PRODUCTS);
+    suffer(&b, (struct turn){FAULT("delay", "late")}, 1, PRODUCTS);
+    snapshot(&b, "");
+    state(&b, "A", 1, "{}");
+    state(&b, "B", 1, "{}");
+    settled(&b);
+    judge(&b);
+    expect(&b, "order/stale", VERDICT_INCONCLUSIVE);
+    expect_reason(&b, "order/stale", "depends on which events came");
+    finish(&b);
+}
+
 static void test_a_state_that_nothing_reached_is_explained_by_the_answers(void **unused)
 {
     (void)unused;
@@ -906,6 +924,7 @@ int main(void)
         cmocka_unit_test(test_a_state_without_the_products_says_nothing),
         cmocka_unit_test(test_a_state_of_b_alone_says_nothing),
         cmocka_unit_test(test_universes_that_are_never_alike_say_nothing),
+        cmocka_unit_test(test_a_state_that_shows_what_came_says_nothing_of_order),
         cmocka_unit_test(test_a_state_that_nothing_reached_is_explained_by_the_answers),
         cmocka_unit_test(test_a_connector_that_fell_silent_says_nothing),
         cmocka_unit_test(test_an_interrupted_scenario_says_nothing),
