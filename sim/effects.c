@@ -450,25 +450,38 @@ static void learn_noise(struct comparison *c, const struct group *group)
     free(a2.items);
 }
 
+/* Which of the entities that they mention its records are about is not known, as when rows name their
+ * neighbours: then others are neighbours in A'. */
+static bool is_vague(const struct comparison *c, const struct group *group)
+{
+    const struct side *side = group->sides;
+    while (!side->count)
+        side++;
+    return c->counts_vary && strstr(side->rows[0].record->about, ", ");
+}
+
 static void learn(struct comparison *c, const struct group *groups, size_t count)
 {
     c->counts_vary = c->taught = false;
     c->strictness = IN_ORDER;
     for (size_t i = 0; i < count; i++) {
         size_t n = groups[i].sides[UNIVERSE_A].count, n2 = groups[i].sides[UNIVERSE_A2].count;
-        if (n == n2) {
-            learn_noise(c, &groups[i]);
-            c->effects->compared += n;
-            c->taught |= n > 0;
-        } else {
-            c->counts_vary = true;
-            c->effects->noisy += n > n2 ? n : n2;
-        }
+        c->counts_vary |= n != n2;
+        c->effects->noisy += n == n2 ? 0 : n > n2 ? n : n2;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t n = groups[i].sides[UNIVERSE_A].count, n2 = groups[i].sides[UNIVERSE_A2].count;
+        if (n != n2 || is_vague(c, &groups[i]))
+            continue;
+        learn_noise(c, &groups[i]);
+        c->effects->compared += n;
+        c->taught |= n > 0;
     }
     struct difference d;
     for (size_t i = 0; i < count; i++) {
         struct side a = groups[i].sides[UNIVERSE_A], a2 = groups[i].sides[UNIVERSE_A2];
-        while (a.count == a2.count && !same_rows(c, a, a2, c->strictness, &d))
+        bool vague = is_vague(c, &groups[i]);
+        while (!vague && a.count == a2.count && !same_rows(c, a, a2, c->strictness, &d))
             c->strictness++;
     }
 }
@@ -525,7 +538,7 @@ static void judge(struct comparison *c, const struct group *group)
     struct side a = group->sides[UNIVERSE_A], b = group->sides[UNIVERSE_B];
     struct effect effect = {0};
     struct difference d = {0};
-    if (!is_comparable(c, a, group->sides[UNIVERSE_A2], b))
+    if (is_vague(c, group) || !is_comparable(c, a, group->sides[UNIVERSE_A2], b))
         return;
     if (a.count != b.count) {
         if (c->counts_vary)

@@ -594,6 +594,17 @@ static void test_what_only_a2_does_without_is_compared_where_b_has_as_much_as_a(
 #undef TAUGHT
 }
 
+static void test_rows_that_name_their_neighbours_are_not_compared(void **state)
+{
+    (void)state;
+#define ROW(universe, id, n, next)                                                                           \
+    "{\"i\":\"$" universe #id "\",\"n\":" #n ",\"next\":\"$" universe #next "\"}"
+    assert_counts("[" ROW("a", 1, 5, 2) "," ROW("x", 1, 5, 2) "," ROW("b", 2, 6, 1) "]", 1, 1, 0);
+    assert_counts("[" ROW("a", 1, 5, 2) "," ROW("x", 1, 5, 2) "," ROW("b", 2, 6, 1) "," ROW("a", 3, 7, 4) "]",
+                  0, 0, 1);
+#undef ROW
+}
+
 static void test_columns_of_a_row_are_noise_one_by_one(void **state)
 {
     (void)state;
@@ -875,6 +886,7 @@ int main(void)
         cmocka_unit_test(test_what_a_and_a2_disagree_about_is_not_held_against_b),
         cmocka_unit_test(test_what_only_a2_does_without_is_compared_where_b_has_as_much_as_a),
         cmocka_unit_test(test_what_b_has_left_is_no_history_where_a_has_none),
+        cmocka_unit_test(test_rows_that_name_their_neighbours_are_not_compared),
         cmocka_unit_test(test_columns_of_a_row_are_noise_one_by_one),
         cmocka_unit_test(test_noise_is_learned_for_all_entities_of_a_place),
         cmocka_unit_test(test_effects_are_sorted_and_show_their_records),
