@@ -147,6 +147,8 @@ static bool open_observe(struct play *play, const char *const *urls, size_t url_
         .sink = o->sink,
         .sink_answers = o->sink_answer.items,
         .sink_answer_count = o->sink_answer.count,
+        .sink_sets = o->sink_sets.items,
+        .sink_sets_count = o->sink_sets.count,
         .insecure = o->insecure,
         .allow_remote = o->allow_remote,
         .cacert = o->cacert,
@@ -169,6 +171,8 @@ static bool check_observe(const struct options *o, struct err *err)
         return err_set(err, "--state-header: there is no --state-url that it could go with");
     if (o->sink_answer.count && !o->sink)
         return err_set(err, "--sink-answer: there is no --sink that could give it");
+    if (o->sink_sets.count && !o->sink)
+        return err_set(err, "--sink-sets: there is no --sink that could be called");
     return true;
 }
 

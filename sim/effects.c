@@ -108,6 +108,7 @@ struct comparison {
     uint32_t *noisy_in;   /* by number of a generalised path: the section where it was last noise, plus 1 */
     size_t noisy_cap;
     bool counts_vary; /* A and A' have other numbers of records in this section */
+    bool taught;      /* and for some entity they have as many */
     enum strictness strictness;
     struct effects *effects;
 };
@@ -360,24 +361,38 @@ static void learn_noise(struct comparison *c, const struct group *group)
     free(a2.items);
 }
 
+/* Which of the entities that they mention its records are about is not known, as when rows name their
+ * neighbours: then others are neighbours in A'. */
+static bool is_vague(const struct comparison *c, const struct group *group)
+{
+    const struct side *side = group->sides;
+    while (!side->count)
+        side++;
+    return c->counts_vary && strstr(side->rows[0].record->about, ", ");
+}
+
 static void learn(struct comparison *c, const struct group *groups, size_t count)
 {
-    c->counts_vary = false;
+    c->counts_vary = c->taught = false;
     c->strictness = IN_ORDER;
     for (size_t i = 0; i < count; i++) {
         size_t n = groups[i].sides[UNIVERSE_A].count, n2 = groups[i].sides[UNIVERSE_A2].count;
-        if (n == n2) {
-            learn_noise(c, &groups[i]);
-            c->effects->compared += n;
-        } else {
-            c->counts_vary = true;
-            c->effects->noisy += n > n2 ? n : n2;
-        }
+        c->counts_vary |= n != n2;
+        c->effects->noisy += n == n2 ? 0 : n > n2 ? n : n2;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t n = groups[i].sides[UNIVERSE_A].count, n2 = groups[i].sides[UNIVERSE_A2].count;
+        if (n != n2 || is_vague(c, &groups[i]))
+            continue;
+        learn_noise(c, &groups[i]);
+        c->effects->compared += n;
+        c->taught |= n > 0;
     }
     struct difference d;
     for (size_t i = 0; i < count; i++) {
         struct side a = groups[i].sides[UNIVERSE_A], a2 = groups[i].sides[UNIVERSE_A2];
-        while (a.count == a2.count && !same_rows(c, a, a2, c->strictness, &d))
+        bool vague = is_vague(c, &groups[i]);
+        while (!vague && a.count == a2.count && !same_rows(c, a, a2, c->strictness, &d))
             c->strictness++;
     }
 }
@@ -423,12 +438,18 @@ static char *value_text(const struct comparison *c, uint32_t value)
     return mem_text(value == INTERN_NONE ? "none" : intern_text(&c->words, value));
 }
 
+/* Where A' has nothing, what B has came of what A' was spared, and then it is as in A. */
+static bool is_comparable(const struct comparison *c, struct side a, struct side a2, struct side b)
+{
+    return a.count == a2.count || (c->taught && a2.count == 0 && a.count == b.count);
+}
+
 static void judge(struct comparison *c, const struct group *group)
 {
     struct side a = group->sides[UNIVERSE_A], b = group->sides[UNIVERSE_B];
     struct effect effect = {0};
     struct difference d = {0};
-    if (a.count != group->sides[UNIVERSE_A2].count)
+    if (is_vague(c, group) || !is_comparable(c, a, group->sides[UNIVERSE_A2], b))
         return;
     if (a.count != b.count) {
         if (c->counts_vary)
@@ -464,12 +485,23 @@ static int by_effect(const void *a, const void *b)
     return order ? order : strcmp(x->place, y->place);
 }
 
+/* A and A' say whether it is one. B may have been looked at alone, and may be all that is left. */
+static bool is_history(const struct row *rows, size_t count)
+{
+    bool calm = false, history[2] = {false, false}; /* as B has it; as A and A' have it */
+    for (size_t i = 0; i < count; i++) {
+        bool undisturbed = rows[i].record->universe != UNIVERSE_B;
+        calm |= undisturbed;
+        history[undisturbed] |= rows[i].record->history;
+    }
+    return history[calm];
+}
+
 static void compare_section(struct comparison *c, struct row *rows, size_t count)
 {
     struct json_doc doc = {0};
-    for (size_t i = 0; i < count; i++)
-        if (rows[i].record->history)
-            return;
+    if (is_history(rows, count))
+        return;
     for (size_t i = 0; i < count; i++)
         leaves_read(&c->words, &doc, span_of(rows[i].record->text), &rows[i].leaves);
     json_reset(&doc);

@@ -555,11 +555,11 @@ static void judge_rule(struct owned *owned, enum rule_id rule, bool unchecked, s
 static const struct {
     enum rule_id rule, presupposed;
 } presuppositions[] = {
-    {RULE_IDEM_BATCH, RULE_FORM_BATCH},         {RULE_IDEM_BATCH, RULE_IDEM_STATE},
-    {RULE_IDEM_OVERLAP, RULE_IDEM_STATE},       {RULE_IDEM_LOST_ACK, RULE_IDEM_STATE},
-    {RULE_IDEM_RESTART, RULE_IDEM_STATE},       {RULE_IDEM_RESTART, RULE_DURABLE_ACK},
-    {RULE_IDEM_LOST_ACK, RULE_IDEM_OVERLAP},    {RULE_ORDER_DELETE, RULE_ORDER_STALE},
-    {RULE_ORDER_LATE_CREATE, RULE_ORDER_STALE},
+    {RULE_IDEM_BATCH, RULE_FORM_BATCH},          {RULE_IDEM_BATCH, RULE_IDEM_STATE},
+    {RULE_IDEM_OVERLAP, RULE_IDEM_STATE},        {RULE_IDEM_LOST_ACK, RULE_IDEM_STATE},
+    {RULE_IDEM_RESTART, RULE_IDEM_STATE},        {RULE_IDEM_RESTART, RULE_DURABLE_ACK},
+    {RULE_IDEM_LOST_ACK, RULE_IDEM_OVERLAP},     {RULE_ORDER_DELETE, RULE_ORDER_STALE},
+    {RULE_ORDER_DELETE, RULE_ORDER_LATE_CREATE}, {RULE_ORDER_LATE_CREATE, RULE_ORDER_STALE},
 };
 
 /* One cause, one rule: what another rule that failed may have caused is not held against this one. */

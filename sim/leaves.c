@@ -73,14 +73,35 @@ static bool next_field(struct fields *fields, struct buf *path, struct span *val
     return true;
 }
 
-/* A node's step; its parent is a list or a map. */
-static void put_step(const struct json_doc *doc, uint32_t node, struct buf *path)
+/* The steps to a node's children: "/name", "/[]", or in a row "/[0]": values of several types are the columns
+ * of a row rather than the elements of a list. */
+struct steps {
+    bool list, row;
+    size_t column;
+};
+
+static struct steps steps_of(const struct json_doc *doc, uint32_t node)
+{
+    unsigned types = 0;
+    bool list = json_type(doc, node) == JSON_ARRAY;
+    for (uint32_t n = json_first(doc, node); list && n != JSON_NONE; n = json_next(doc, n)) {
+        enum json_type type = json_type(doc, n) == JSON_FALSE ? JSON_TRUE : json_type(doc, n);
+        types |= type == JSON_NULL ? 0 : 1u << type;
+    }
+    return (struct steps){.list = list, .row = types & (types - 1)};
+}
+
+static void put_step(struct steps *steps, const struct json_doc *doc, uint32_t child, struct buf *path)
 {
     struct buf scratch;
     buf_init(&scratch, SIZE_MAX / 2);
     buf_putc(path, '/');
-    bool element = doc->nodes[node].key_end == doc->nodes[node].key_start;
-    buf_put_span(path, element ? span_of("[]") : json_key(doc, node, &scratch));
+    if (steps->row)
+        buf_printf(path, "[%zu]", steps->column++);
+    else if (steps->list)
+        buf_puts(path, "[]");
+    else
+        buf_put_span(path, json_key(doc, child, &scratch));
     buf_reset(&scratch);
 }
 
@@ -116,13 +137,14 @@ static bool add_nested(struct reading *r, struct span text)
 static void add_json(struct reading *r, const struct json_doc *doc, uint32_t node)
 {
     size_t len = r->path.len;
+    struct steps steps = steps_of(doc, node);
     struct buf scratch;
     buf_init(&scratch, SIZE_MAX / 2);
     if (json_count(doc, node) == 0 && !add_nested(r, json_string(doc, node, &scratch)))
         add_leaf(r, json_raw(doc, node));
     buf_reset(&scratch);
     for (uint32_t n = json_first(doc, node); n != JSON_NONE; n = json_next(doc, n)) {
-        put_step(doc, n, &r->path);
+        put_step(&steps, doc, n, &r->path);
         add_json(r, doc, n);
         r->path.len = len;
     }
@@ -198,6 +220,7 @@ static void put_masked_leaf(struct masking *m, const struct json_doc *doc, uint3
 static void put_masked_json(struct masking *m, const struct json_doc *doc, uint32_t node)
 {
     size_t len = m->path.len;
+    struct steps steps = steps_of(doc, node);
     bool map = json_type(doc, node) == JSON_OBJECT;
     if (json_count(doc, node) == 0) {
         put_masked_leaf(m, doc, node);
@@ -209,7 +232,7 @@ static void put_masked_json(struct masking *m, const struct json_doc *doc, uint3
         buf_putc(m->out, before);
         buf_put(m->out, doc->text.data + member->key_start, member->key_end - member->key_start);
         buf_puts(m->out, map ? ":" : "");
-        put_step(doc, n, &m->path);
+        put_step(&steps, doc, n, &m->path);
         put_masked_json(m, doc, n);
         m->path.len = len;
         before = ',';

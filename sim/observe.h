@@ -20,6 +20,8 @@ struct observe_options {
     uint16_t sink_port;              /* on 127.0.0.1; 0: any free port */
     const char *const *sink_answers; /* "[METHOD ]PATH STATUS [BODY]", the first that fits; else 200 {} */
     size_t sink_answer_count;
+    const char *const *sink_sets; /* "[METHOD ]PATH": such a call sets, as PUT does */
+    size_t sink_sets_count;
     bool insecure, allow_remote;
     const char *cacert;
     uint64_t timeout_us; /* for one URL or command */

@@ -571,6 +571,11 @@ static void put_blind(const struct played *p, struct buf *text)
     if (is_all_history(&p->undisturbed))
         buf_puts(text, "all that the connector's state shows is a history, with an entry for each event, "
                        "which is kept on purpose and not compared: show the products as they are");
+    else if (p->undisturbed.count &&
+             strncmp(rule_at((enum rule_id)p->effects)->id, "order/", strlen("order/")) == 0)
+        buf_puts(text, "whatever the connector's state shows depends on which events came, as a log or a "
+                       "number of changes does, and A' was spared those that came late: nothing can be told "
+                       "from it");
     else if (p->undisturbed.count)
         buf_puts(text,
                  "whatever the connector's state shows differs between A and A' too, which should be alike: "

@@ -28,9 +28,14 @@ struct call {
     size_t body_bytes;
 };
 
-struct reply {
+/* Which calls are meant. */
+struct pattern {
     struct span method, path; /* an empty method: any */
     bool prefix;              /* the path ended with "*" */
+};
+
+struct reply {
+    struct pattern to;
     unsigned status;
     struct span body;
 };
@@ -39,6 +44,8 @@ struct sink {
     struct httpd *httpd;
     struct reply *replies;
     size_t reply_count;
+    struct pattern *sets; /* calls that set, whatever their method */
+    size_t set_count;
     struct call *calls;
     size_t count, cap, bytes;
     uint64_t ever;
@@ -48,11 +55,23 @@ struct sink {
 
 /* ---- taking calls ---------------------------------------------------------------------------- */
 
-static enum effect effect_of(const char *method)
+static bool fits(const struct pattern *pattern, const struct httpd_request *request)
+{
+    const char *path = httpd_path(request);
+    if (pattern->method.len && !span_equals(pattern->method, httpd_method(request)))
+        return false;
+    return pattern->prefix ? strncmp(path, pattern->path.data, pattern->path.len) == 0
+                           : span_equals(pattern->path, path);
+}
+
+static enum effect effect_of(const struct sink *sink, const struct httpd_request *request)
 {
     for (size_t i = 0; i < COUNT_OF(methods); i++)
-        if (strcmp(method, methods[i].method) == 0)
+        if (strcmp(httpd_method(request), methods[i].method) == 0)
             return methods[i].effect;
+    for (size_t i = 0; i < sink->set_count; i++)
+        if (fits(&sink->sets[i], request))
+            return SETS;
     return ADDS;
 }
 
@@ -92,7 +111,7 @@ static bool is_known(struct sink *sink, const struct httpd_request *request, con
 
 static void keep(struct sink *sink, const struct httpd_request *request)
 {
-    struct call call = {.effect = effect_of(httpd_method(request))};
+    struct call call = {.effect = effect_of(sink, request)};
     struct span body = httpd_body(request);
     struct buf path;
     buf_init(&path, STATE_BYTES_MAX);
@@ -118,14 +137,6 @@ static void keep(struct sink *sink, const struct httpd_request *request)
     sink->calls[sink->count++] = call;
 }
 
-static bool fits(const struct reply *reply, const char *method, const char *path)
-{
-    if (reply->method.len && !span_equals(reply->method, method))
-        return false;
-    return reply->prefix ? strncmp(path, reply->path.data, reply->path.len) == 0
-                         : span_equals(reply->path, path);
-}
-
 static void on_call(void *arg, struct httpd_request *request)
 {
     static const struct reply usual = {.status = 200, .body = {"{}", 2}};
@@ -133,7 +144,7 @@ static void on_call(void *arg, struct httpd_request *request)
     struct sink *sink = arg;
     const struct reply *reply = NULL;
     for (size_t i = 0; !reply && i < sink->reply_count; i++)
-        if (fits(&sink->replies[i], httpd_method(request), httpd_path(request)))
+        if (fits(&sink->replies[i].to, request))
             reply = &sink->replies[i];
     reply = reply ? reply : &usual;
     if (reply->status >= 200 && reply->status < 300)
@@ -547,17 +558,24 @@ static struct span word(const char **at)
     return found;
 }
 
+/* "[METHOD ]PATH" */
+static struct pattern read_pattern(const char **at)
+{
+    struct pattern pattern = {0};
+    if (**at != '/' && **at != '*')
+        pattern.method = word(at);
+    pattern.path = word(at);
+    pattern.prefix = pattern.path.len && pattern.path.data[pattern.path.len - 1] == '*';
+    pattern.path.len -= pattern.prefix;
+    return pattern;
+}
+
 static bool read_reply(const char *text, struct reply *reply, struct err *err)
 {
     const char *at = text;
-    *reply = (struct reply){0};
-    if (*at != '/' && *at != '*')
-        reply->method = word(&at);
-    reply->path = word(&at);
+    *reply = (struct reply){.to = read_pattern(&at)};
     struct span status = word(&at);
     reply->body = span_of(at);
-    reply->prefix = reply->path.len && reply->path.data[reply->path.len - 1] == '*';
-    reply->path.len -= reply->prefix;
     reply->status = (unsigned)strtoul(status.data, NULL, 10);
     if (status.len != 3 || reply->status < 200 || reply->status > 599)
         return err_set(
@@ -565,20 +583,31 @@ static bool read_reply(const char *text, struct reply *reply, struct err *err)
     return true;
 }
 
-bool sink_open(struct sink **sink, struct loop *loop, uint16_t port, const char *const *answers,
-               size_t answer_count, struct err *err)
+static bool read_set(const char *text, struct pattern *pattern, struct err *err)
+{
+    const char *at = text;
+    *pattern = read_pattern(&at);
+    if (*at || !(pattern->path.len || pattern->prefix))
+        return err_set(err, "--sink-sets: \"%s\" is not [METHOD ]PATH, as in POST /products/batch", text);
+    return true;
+}
+
+bool sink_open(struct sink **sink, struct loop *loop, const struct sink_options *options, struct err *err)
 {
     struct sink *made = mem_alloc(sizeof *made);
-    struct httpd_options options = {.address = "127.0.0.1",
-                                    .port = port,
-                                    .body_bytes_max = STATE_BYTES_MAX,
-                                    .handler = on_call,
-                                    .arg = made};
+    struct httpd_options listen = {.address = "127.0.0.1",
+                                   .port = options->port,
+                                   .body_bytes_max = STATE_BYTES_MAX,
+                                   .handler = on_call,
+                                   .arg = made};
     bool ok = true;
-    made->replies = mem_alloc(answer_count * sizeof *made->replies);
-    for (size_t i = 0; ok && i < answer_count; i++)
-        ok = read_reply(answers[i], &made->replies[made->reply_count++], err);
-    if (ok && !httpd_open(&made->httpd, loop, &options, err))
+    made->replies = mem_alloc((options->answer_count + 1) * sizeof *made->replies);
+    made->sets = mem_alloc((options->set_count + 1) * sizeof *made->sets);
+    for (size_t i = 0; ok && i < options->answer_count; i++)
+        ok = read_reply(options->answers[i], &made->replies[made->reply_count++], err);
+    for (size_t i = 0; ok && i < options->set_count; i++)
+        ok = read_set(options->sets[i], &made->sets[made->set_count++], err);
+    if (ok && !httpd_open(&made->httpd, loop, &listen, err))
         ok = err_wrap(err, "--sink");
     *sink = ok ? made : NULL;
     if (!ok)
@@ -594,6 +623,7 @@ void sink_close(struct sink *sink)
     sink_forget(sink);
     free(sink->calls);
     free(sink->replies);
+    free(sink->sets);
     free(sink);
 }
 

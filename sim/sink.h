@@ -2,8 +2,8 @@
  * holds after them.
  *
  * Nothing is known of the shop, but HTTP says enough: PUT and PATCH set what stands at a path, or the
- * elements of a list; DELETE removes; any other call that writes adds. So a repeated call leaves a trace only
- * where repeating it is not safe. */
+ * elements of a list; DELETE removes; any other call that writes adds, unless we are told that it sets. So a
+ * repeated call leaves a trace only where repeating it is not safe. */
 #ifndef PIMSIM_SINK_H
 #define PIMSIM_SINK_H
 
@@ -12,10 +12,19 @@
 
 struct sink;
 
-/* Listens on 127.0.0.1; port 0 is any free one. Answers are "[METHOD ]PATH STATUS [BODY]", where PATH may end
- * with "*"; the first that fits counts, else 200 and {}. A call that is not answered 2xx had no effect. */
-bool sink_open(struct sink **sink, struct loop *loop, uint16_t port, const char *const *answers,
-               size_t answer_count, struct err *err) MUST_USE;
+struct sink_options {
+    uint16_t port; /* 0: any free one */
+    const char *const
+        *answers; /* "[METHOD ]PATH STATUS [BODY]"; the first that fits counts, else 200 and {} */
+    size_t answer_count;
+    const char *const *sets; /* "[METHOD ]PATH": calls that set as PUT does, though they are POSTs */
+    size_t set_count;
+};
+
+/* Listens on 127.0.0.1. A PATH of the options may end with "*". A call that is not answered 2xx had no
+ * effect. The options' texts must outlive it. */
+bool sink_open(struct sink **sink, struct loop *loop, const struct sink_options *options,
+               struct err *err) MUST_USE;
 void sink_close(struct sink *sink);
 uint16_t sink_port(const struct sink *sink);
 

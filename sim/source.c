@@ -368,7 +368,12 @@ static bool look_at_sink(struct source *s, const struct idents *idents, struct e
 static bool open_sink(struct source *s, const struct observe_options *o, size_t index, struct err *err)
 {
     (void)index;
-    return sink_open(&s->sink, s->loop, o->sink_port, o->sink_answers, o->sink_answer_count, err);
+    struct sink_options options = {.port = o->sink_port,
+                                   .answers = o->sink_answers,
+                                   .answer_count = o->sink_answer_count,
+                                   .sets = o->sink_sets,
+                                   .set_count = o->sink_sets_count};
+    return sink_open(&s->sink, s->loop, &options, err);
 }
 
 /* ---- all kinds ------------------------------------------------------------------------------ */

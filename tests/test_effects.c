@@ -174,7 +174,7 @@ static const struct shape shapes[] = {
      "[{\"ID\":\"$^A1\",\"P\":\"1.50\"},{\"ID\":\"$^X1\",\"P\":\"1.50\"},{\"ID\":\"$^B1\",\"P\":\"1.5\"}]",
      "product 1", "s: /[]", "/P", "\"1.50\"", "\"1.5\""},
     {"uuids without dashes", "{\"rows\":[[\"$-A1\",150],[\"$-X1\",150],[\"$-B1\",150]]}",
-     "{\"rows\":[[\"$-A1\",150],[\"$-X1\",150],[\"$-B1\",100]]}", "product 1", "s: /rows/[]", "/[]", "150",
+     "{\"rows\":[[\"$-A1\",150],[\"$-X1\",150],[\"$-B1\",100]]}", "product 1", "s: /rows/[]", "/[1]", "150",
      "100"},
     {"NDJSON with numbers of its own",
      "{\"n\":1,\"sku\":\"$a1\",\"q\":5}\n{\"n\":2,\"sku\":\"$x1\",\"q\":5}\n{\"n\":3,\"sku\":\"$b1\",\"q\":5}"
@@ -226,7 +226,7 @@ static const struct shape shapes[] = {
      "{\"d\":{\"t\":[{\"k\":\"$a1\",\"m\":{\"x\":{\"y\":[1,{\"z\":true}]}}},{\"m\":{\"x\":{\"y\":[1,{\"z\":"
      "true}]}},\"k\":\"$x1\"},"
      "{\"k\":\"$b1\",\"m\":{\"x\":{\"y\":[1,{\"z\":false}]}}}]}}",
-     "product 1", "s: /d/t/[]", "/m/x/y/[]/z", "true", "false"},
+     "product 1", "s: /d/t/[]", "/m/x/y/[1]/z", "true", "false"},
     {"localised values",
      "[{\"i\":\"$a1\",\"name\":{\"de_DE\":\"Größe\",\"fr_FR\":\"Bêche\"}},{\"i\":\"$x1\",\"name\":{\"de_DE\":"
      "\"Größe\",\"fr_FR\":\"Bêche\"}},"
@@ -583,6 +583,49 @@ static void test_what_a_and_a2_disagree_about_is_not_held_against_b(void **state
     effects_reset(&effects);
 }
 
+static void test_what_only_a2_does_without_is_compared_where_b_has_as_much_as_a(void **state)
+{
+    (void)state;
+#define TAUGHT "{\"$a1\":{\"n\":1,\"t\":1},\"$x1\":{\"n\":1,\"t\":2},\"$b1\":{\"n\":1,\"t\":3}"
+    assert_counts(TAUGHT ",\"$a2\":{\"n\":1,\"t\":1},\"$b2\":{\"n\":0,\"t\":1}}", 1, 1, 1);
+    assert_counts(TAUGHT ",\"$a2\":{\"n\":1,\"t\":1},\"$b2\":{\"n\":1,\"t\":7}}", 0, 1, 1);
+    assert_counts(TAUGHT ",\"$a2\":{\"n\":1,\"t\":1}}", 0, 1, 1);
+    assert_counts("{\"$a2\":{\"n\":1},\"$b2\":{\"n\":0}}", 0, 0, 1); /* what is noise here is not known */
+#undef TAUGHT
+}
+
+static void test_rows_that_name_their_neighbours_are_not_compared(void **state)
+{
+    (void)state;
+#define ROW(universe, id, n, next)                                                                           \
+    "{\"i\":\"$" universe #id "\",\"n\":" #n ",\"next\":\"$" universe #next "\"}"
+    assert_counts("[" ROW("a", 1, 5, 2) "," ROW("x", 1, 5, 2) "," ROW("b", 2, 6, 1) "]", 1, 1, 0);
+    assert_counts("[" ROW("a", 1, 5, 2) "," ROW("x", 1, 5, 2) "," ROW("b", 2, 6, 1) "," ROW("a", 3, 7, 4) "]",
+                  0, 0, 1);
+#undef ROW
+}
+
+static void test_columns_of_a_row_are_noise_one_by_one(void **state)
+{
+    (void)state;
+    assert_counts("[[\"$a1\",1,true],[\"$x1\",2,true],[\"$b1\",3,true]]", 0, 1, 0);
+    assert_counts("[[\"$a1\",1,true],[\"$x1\",2,true],[\"$b1\",3,false]]", 1, 1, 0);
+    assert_counts("[[\"$a1\",null,[\"x\"]],[\"$x1\",7,[\"x\"]],[\"$b1\",9,[\"y\"]]]", 1, 1, 0);
+}
+
+static void test_what_b_has_left_is_no_history_where_a_has_none(void **state)
+{
+    (void)state;
+    struct effect_records records = {0};
+    struct effects effects = {0};
+    cut("[{\"i\":\"$a1\",\"e\":[\"$!A1\",\"$!A2\"]},{\"i\":\"$x1\",\"e\":[\"$!X1\",\"$!X2\"]}]", &records);
+    cut("[{\"i\":\"$b2\",\"e\":[\"$!B2\"]}]", &records); /* looked at later, after a restart */
+    effects_compare(&records, &effects);
+    assert_int_equal(effects.count, 2);
+    effect_records_reset(&records);
+    effects_reset(&effects);
+}
+
 static void test_noise_is_learned_for_all_entities_of_a_place(void **state)
 {
     (void)state;
@@ -892,6 +935,10 @@ int main(void)
         cmocka_unit_test(test_moments_in_the_window_are_now),
         cmocka_unit_test(test_nothing_to_compare_is_said),
         cmocka_unit_test(test_what_a_and_a2_disagree_about_is_not_held_against_b),
+        cmocka_unit_test(test_what_only_a2_does_without_is_compared_where_b_has_as_much_as_a),
+        cmocka_unit_test(test_what_b_has_left_is_no_history_where_a_has_none),
+        cmocka_unit_test(test_rows_that_name_their_neighbours_are_not_compared),
+        cmocka_unit_test(test_columns_of_a_row_are_noise_one_by_one),
         cmocka_unit_test(test_noise_is_learned_for_all_entities_of_a_place),
         cmocka_unit_test(test_effects_are_sorted_and_show_their_records),
         cmocka_unit_test(test_a_history_with_one_event_for_some_stays_a_history),

@@ -937,6 +937,45 @@ static void test_observe_sink_answers_as_it_was_told(void **state)
     finish(&s);
 }
 
+static void test_observe_sink_sets_by_post_where_it_is_told_so(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct talk talk;
+    begin(&s, NULL);
+    s.options.sink = true;
+    s.options.sink_sets = (const char *const[]){"POST /products/b*"};
+    s.options.sink_sets_count = 1;
+    assert_true(observe_open(&s.observe, s.loop, &s.options, &err));
+    talk_open(&talk, s.loop, observe_sink_port(s.observe));
+    for (int i = 0; i < 2; i++) {
+        call(&talk, "POST /products/batch [" ROW_A "]", "");
+        call(&talk, "POST /products " ROW_A, "");
+    }
+    look(&s);
+    assert_records(&s, "A sink: POST /products/[] {\"price\":10,\"sku\":\"<product 1>\"}\n"
+                       "A sink: POST /products/[] {\"price\":10,\"sku\":\"<product 1>\"}\n"
+                       "A sink: PUT /products/batch/[] {\"price\":10,\"sku\":\"<product 1>\"}\n");
+    talk_close(&talk);
+    finish(&s);
+}
+
+static void test_observe_open_refuses_calls_that_set_without_a_path(void **state)
+{
+    (void)state;
+    static const char *const table[] = {"", "POST", "POST /x y"};
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct stage s;
+        begin(&s, NULL);
+        s.options.sink = true;
+        s.options.sink_sets = &table[i];
+        s.options.sink_sets_count = 1;
+        assert_false(observe_open(&s.observe, s.loop, &s.options, &err));
+        assert_non_null(strstr(err.text, "is not [METHOD ]PATH"));
+        finish(&s);
+    }
+}
+
 static void test_observe_open_finds_what_is_wrong_with_the_sink(void **state)
 {
     (void)state;
@@ -1042,6 +1081,8 @@ int main(void)
         cmocka_unit_test(test_observe_tells_what_the_shop_holds_after_the_calls),
         cmocka_unit_test(test_observe_counts_a_call_with_an_idempotency_key_once),
         cmocka_unit_test(test_observe_sink_answers_as_it_was_told),
+        cmocka_unit_test(test_observe_sink_sets_by_post_where_it_is_told_so),
+        cmocka_unit_test(test_observe_open_refuses_calls_that_set_without_a_path),
         cmocka_unit_test(test_observe_open_finds_what_is_wrong_with_the_sink),
         cmocka_unit_test(test_observe_forgets_calls_after_the_last_look_of_a_scenario),
         cmocka_unit_test(test_observe_takes_a_large_state),

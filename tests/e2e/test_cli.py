@@ -28,7 +28,7 @@ def test_help_fits_a_screen(pimsim, command):
     assert shown.returncode == 0 and shown.stdout == pimsim("help", command).stdout
     lines = shown.stdout.splitlines()
     assert lines[0].startswith(f"Usage: pimsim {command}")
-    assert len(lines) <= 48 and max(map(len, lines)) <= 80
+    assert len(lines) <= 56 and max(map(len, lines)) <= 80
 
 
 def test_errors_name_the_command_and_the_nearest(pimsim):

@@ -58,7 +58,7 @@ def store(events, gone=None):
 
 def receive(events, gone):
     if BREAK == "ack-first":
-        return lambda: threading.Timer(0.25, store, (events,)).start()
+        return lambda: webhook.later(0.25, store, events)
     store(events)
     if SHAPE == "sync":
         work()

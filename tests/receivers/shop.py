@@ -173,7 +173,7 @@ def store(events, gone=lambda: False):
 
 def receive(events, gone):
     if BREAK == "ack-first":
-        return lambda: threading.Timer(0.25, store, (events,)).start()
+        return lambda: webhook.later(0.25, store, events)
     store(events, gone)
 
 

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import queue
 import select
 import socket
 import sys
@@ -190,6 +191,7 @@ def serve(receive, pages, trust=None):
             if not isinstance(sys.exc_info()[1], OSError):
                 super().handle_error(request, address)
 
+    threading.Thread(target=work_off, daemon=True).start()
     Server(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 
 
@@ -202,6 +204,21 @@ def every(seconds, work):
             work()
 
     threading.Thread(target=loop, daemon=True).start()
+
+
+put_off = queue.Queue()
+
+
+def later(seconds, work, *arguments):
+    """Work that begins so much later, in the order in which it was asked for."""
+    put_off.put((time.monotonic() + seconds, work, arguments))
+
+
+def work_off():
+    while True:
+        at, work, arguments = put_off.get()
+        time.sleep(max(0, at - time.monotonic()))
+        work(*arguments)
 
 
 def now():
