@@ -454,6 +454,8 @@ static const struct proof proofs[] = {
     {BUG_SIG_STALE, EVENTS_API, STALE, "POST", "updated", "", 1, 401, 200},
     {BUG_SIG_ODD, AEP, SHORT, "POST", "updated", "", 1, 401, 500},
     {BUG_SIG_ODD, AEP, EMPTY, "POST", "updated", "", 1, 401, 500},
+    {BUG_NOT_FOUND, AEP, RIGHT, "POST", "deleted", "", 1, 200, 404},
+    {BUG_NOT_FOUND, EVENTS_API, RIGHT, "POST", "removed", "", 2, 200, 404},
     {BUG_BATCH_LIMIT, EVENTS_API, RIGHT, "POST", "updated", "", 6, 200, 413},
     {BUG_UNKNOWN_TYPE, AEP, RIGHT, "POST", "reviewed", "", 1, 200, 422},
     {BUG_UNKNOWN_FIELD, EVENTS_API, RIGHT, "POST", "updated", ",\"tenant\":1", 1, 200, 422},
@@ -492,7 +494,20 @@ static void test_connector_bugs_change_the_answer_that_they_are_about(void **sta
     }
 }
 
-/* A bug leaves alone what it is not about: a plain delivery, sent once, is taken at once. */
+static void test_connector_bug_not_found_takes_the_removal_of_what_it_knows(void **state)
+{
+    (void)state;
+    struct desk desk;
+    struct buf body;
+    buf_init(&body, 1 << 20);
+    desk_open(&desk, BUG_NOT_FOUND, NULL);
+    assert_int_equal(post(&desk, AEP, RIGHT, body_of(&body, AEP, 1, 1, "created", "")), 200);
+    assert_int_equal(post(&desk, AEP, RIGHT, body_of(&body, AEP, 2, 1, "deleted", "")), 200);
+    assert_int_equal(post(&desk, AEP, RIGHT, body_of(&body, AEP, 3, 1, "deleted", "")), 200); /* once more */
+    buf_reset(&body);
+    desk_close(&desk);
+}
+
 static void test_connector_bug_notification_refuses_notifications(void **state)
 {
     (void)state;
@@ -507,6 +522,7 @@ static void test_connector_bug_notification_refuses_notifications(void **state)
     }
 }
 
+/* A bug leaves alone what it is not about: a plain delivery, sent once, is taken at once. */
 static void test_connector_bugs_leave_a_plain_delivery_alone(void **state)
 {
     (void)state;
@@ -970,6 +986,7 @@ int main(void)
         cmocka_unit_test(test_connector_drops_events_that_it_caused_itself),
         cmocka_unit_test(test_connector_remembers_what_it_acknowledged),
         cmocka_unit_test(test_connector_bugs_change_the_answer_that_they_are_about),
+        cmocka_unit_test(test_connector_bug_not_found_takes_the_removal_of_what_it_knows),
         cmocka_unit_test(test_connector_bug_notification_refuses_notifications),
         cmocka_unit_test(test_connector_bugs_leave_a_plain_delivery_alone),
         cmocka_unit_test(test_connector_bugs_change_what_is_kept),
