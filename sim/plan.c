@@ -687,7 +687,7 @@ void plan_free(struct plan *plan)
 
 enum universe plan_universe(const struct plan *plan, const struct plan_item *item)
 {
-    return plan->universes == 1 ? UNIVERSE_B : (enum universe)(item->entity % plan->universes);
+    return plan->universes > 1 ? (enum universe)(item->entity % plan->universes) : UNIVERSE_B;
 }
 
 void plan_about(const struct plan *plan, const struct plan_item *item, struct buf *out)
