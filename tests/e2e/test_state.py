@@ -128,6 +128,9 @@ SHAPES = {
     "JSON inside a string": changed(lambda row: {"uuid": row["uuid"], "doc": json.dumps(row)}),
     "another order each time": lambda shop, _, turn=itertools.count(): page(json.dumps(
         (lambda table, k: table[k:] + table[:k])(shop.table(), next(turn) % 5))),
+    "a random tag in every answer": changed(lambda row: {**row, "etag": os.urandom(8).hex()}),
+    "a counter of looks": lambda shop, _, turn=itertools.count(): page(json.dumps(
+        (lambda look: [{**row, "looks": look} for row in shop.table()])(next(turn)))),
     "a clock and a request id beside it": lambda shop, _, turn=itertools.count(): page(json.dumps(
         {"now": time.time(), "request": next(turn), "products": shop.table()})),
     "chunks": lambda shop, _: b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(
@@ -337,8 +340,9 @@ def slowly(look, counts):
 
 
 def restless(look, _):
-    def show(shop, _, turn=itertools.count()):
-        return page(json.dumps([{**row, "stock": next(turn)} for row in shop.table()]))
+    def show(shop, _):
+        first, *others = shop.table() or [{}]
+        return page(json.dumps([{**first, "stock": int(time.monotonic() * 2)}, *others]))
 
     return look(show, options=QUICK[:-2])
 
