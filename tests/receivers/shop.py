@@ -39,7 +39,7 @@ BREAKS = {
     "trusts-forged": "stores, then verifies, then answers 401",
 }
 SHAPES = ("rows by-uuid by-code by-number by-hash tree archive shards redis tuples html csv upper hex urls paged "
-          "paged-link crowded payload neighbours recent versions audit history dirty hidden tables").split()
+          "paged-link crowded payload neighbours versions audit history dirty hidden tables").split()
 
 os.makedirs(webhook.DATA, exist_ok=True)
 FILE = os.path.join(webhook.DATA, "shop.db")
@@ -269,8 +269,6 @@ def shelf(rows, db):
                           **without(one, "uuid", "sku", "id")} for one in found],
         "payload": lambda: [{"uuid": row["uuid"], "payload": row["payload"], "events": row["events"]} for row in rows],
         "neighbours": lambda: neighbours(rows),
-        "recent": lambda: {"products": found, "recent": [dict(row) for row in db.execute(
-            "SELECT uuid, action, received_at FROM changes ORDER BY id DESC LIMIT 10")]},
         "versions": lambda: [{**product(row), "version": row["version"]} for row in rows],
         "audit": lambda: {"products": found, "audit": changes(db, "event_id", "uuid", "action", "happened_at", "applied", "received_at")},
         "history": lambda: {"products": found, "history": changes(db, "uuid", "action", "happened_at", "vals")},

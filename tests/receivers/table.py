@@ -46,7 +46,7 @@ SETS = {"post": ["--sink-sets", "POST /api/products"], "bulk": ["--sink-sets", "
 OURS = {"cmd-json", "cmd-pipes", "cmd-csv", "cmd-dump", "two-places", "tidy", "cat"}  # not the receiver's, only LOOKS'
 
 SHOP_SHAPES = ("rows by-uuid by-code by-number by-hash tree archive shards redis tuples html csv upper hex urls paged "
-               "paged-link crowded payload neighbours recent versions audit history dirty hidden tables "
+               "paged-link crowded payload neighbours versions audit history dirty hidden tables "
                "cmd-json cmd-pipes cmd-csv cmd-dump two-places").split()
 STORE_SHAPES = "map joined joined-upper links csv lines ndjson categories counters envelope nested-json".split()
 FILES_SHAPES = "list map csv pipe sku export cat".split()
