@@ -489,7 +489,7 @@ static void put_without(struct buf *out, const char *text, const char *const *se
 static void put_text_option(const struct row *row, const char *value, const struct options *options,
                             struct buf *out)
 {
-    const char *const secrets[] = {options->secret, options->secret_secondary};
+    const char *const secrets[] = {options->secret, options->secret_secondary, options->notification_secret};
     if (!value || (row->preset && strcmp(value, row->preset) == 0))
         return;
     struct buf shown;

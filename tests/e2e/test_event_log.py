@@ -88,11 +88,11 @@ def test_a_connector_that_errs_and_falls_silent(log):
 def test_a_connector_that_takes_too_long(log):
     def talk(server, connection):
         while request := connection.request():
-            if not server.requests or len(server.requests) > 2:
-                connection.send(answer(verdict_on(request)))
-            else:
+            server.requests.append(request)  # at once: the next may come before we know that this one ended
+            if len(server.requests) in (2, 3):
                 connection.wait_closed()
-            server.requests.append(request)
+            else:
+                connection.send(answer(verdict_on(request)))
 
     with Server(talk) as server:
         done, lines = log(server.url, stream=[{"event": "product.updated", "entities": 5}], pace={"concurrency": 1})
