@@ -125,7 +125,7 @@ function apply(array $event): void
     $product['ids'][$event['id']] = 1;
     if (BREAK_ === 'id-first') {
         put($path, $product);
-        usleep(150000);
+        usleep(60000);
     }
     $product['count']++;
     if (happened($event['at']) >= $product['at'] || BREAK_ === 'last-arrival') {
