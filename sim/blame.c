@@ -84,7 +84,7 @@ bool attempt_met(const struct transcript *t, const struct attempt *a)
     }
 }
 
-bool attempt_denied(const struct attempt *a)
+static bool is_denied(const struct attempt *a)
 {
     return answered_within(a, 401, 401) || answered_within(a, 403, 403);
 }
@@ -120,12 +120,12 @@ static bool late(const struct transcript *t, const struct attempt *a)
  */
 static bool knew_headers(const struct transcript *t, const struct attempt *probe)
 {
-    if (probe->mistake != MISTAKE_OTHER_HEADERS || !attempt_answered(probe) || attempt_denied(probe) ||
+    if (probe->mistake != MISTAKE_OTHER_HEADERS || !attempt_answered(probe) || is_denied(probe) ||
         probe->status >= 429)
         return false;
     for (size_t i = 0; i < t->attempt_count; i++)
         if (attempt_plain(&t->attempts[i]) && attempt_answered(&t->attempts[i]))
-            return attempt_denied(&t->attempts[i]);
+            return is_denied(&t->attempts[i]);
     return false;
 }
 
@@ -199,7 +199,7 @@ static void settle_copies(struct transcript *t)
 /* Refused for its signature: with 401 or 403, or however a connector refuses that takes wrong ones alone. */
 static bool denied(const struct survey *s, const struct attempt *a)
 {
-    return attempt_denied(a) || (s->mistaken && answered_within(a, 400, s->signature_taken ? 499 : 599));
+    return is_denied(a) || (s->mistaken && answered_within(a, 400, s->signature_taken ? 499 : 599));
 }
 
 static void count(struct group *g, const struct transcript *t, const struct attempt *a)

@@ -18,7 +18,6 @@ void blame_assign(struct transcript *transcript);
 bool attempt_answered(const struct attempt *attempt);
 bool attempt_acknowledged(const struct attempt *attempt); /* 2xx */
 bool attempt_redirected(const struct attempt *attempt);
-bool attempt_denied(const struct attempt *attempt); /* 401 or 403 */
 /* No fault, or one that changes the moment alone: right for every connector. */
 bool attempt_plain(const struct attempt *attempt);
 enum expect attempt_expects(const struct attempt *attempt);

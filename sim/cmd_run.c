@@ -93,13 +93,10 @@ static bool make_run_options(const struct options *options, struct span secret, 
         return false;
     if (options->event_log && platform != PLATFORM_EVENTS_API)
         return err_set(err, "--event-log: only the Events API has this log (--platform events-api)");
-    struct flow flow;
-    flow_unset(&flow);
+    flow_unset(&run->flow);
     for (size_t i = 0; i < options->flow.count; i++)
-        if (!flow_assign(&flow, options->flow.items[i], err))
+        if (!flow_assign(&run->flow, options->flow.items[i], err))
             return err_wrap(err, "--flow");
-    run->flow = options->flow.items;
-    run->flow_count = options->flow.count;
     run->deliver = (struct deliver_options){
         .url = options->url,
         .deadline_us = options->ack_deadline_us ? options->ack_deadline_us : run->profile->deadline_us,

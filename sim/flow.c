@@ -126,13 +126,19 @@ bool flow_assign(struct flow *flow, const char *assignment, struct err *err)
 
 /* ---- resolving ---------------------------------------------------------------------------- */
 
+void flow_override(struct flow *flow, const struct flow *above)
+{
+    uint64_t *words = (uint64_t *)flow;
+    for (size_t i = 0; i < WORDS; i++)
+        if (((const uint64_t *)above)[i] != UNSET)
+            words[i] = ((const uint64_t *)above)[i];
+}
+
 bool flow_resolve(struct flow *flow, const struct flow *own, const struct flow *wanted, struct err *err)
 {
     *flow = *own;
-    uint64_t *words = (uint64_t *)flow;
-    for (size_t i = 0; wanted && i < WORDS; i++)
-        if (((const uint64_t *)wanted)[i] != UNSET)
-            words[i] = ((const uint64_t *)wanted)[i];
+    if (wanted)
+        flow_override(flow, wanted);
     if (flow->rate_max && !(flow->rate_min && flow->rate_min <= flow->rate_max))
         return err_set(err, "rate-min is not between 0 and rate-max");
     if (flow->quota && !flow->quota_window_us)

@@ -30,6 +30,8 @@ void flow_unset(struct flow *flow); /* nothing is set */
 bool flow_set(struct flow *flow, const char *key, const char *value, struct err *err) MUST_USE;
 /* The same from "KEY=VALUE"; what is wrong with the value is said with the key. */
 bool flow_assign(struct flow *flow, const char *assignment, struct err *err) MUST_USE;
+/* What `above` sets, over what flow sets. */
+void flow_override(struct flow *flow, const struct flow *above);
 /* wanted may be NULL. Fails when the two do not go together, such as a rate's bounds. */
 bool flow_resolve(struct flow *flow, const struct flow *own, const struct flow *wanted,
                   struct err *err) MUST_USE;

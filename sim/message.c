@@ -59,11 +59,6 @@ const struct profile *composer_profile(const struct composer *composer)
     return composer->profile;
 }
 
-const struct settings *composer_settings(const struct composer *composer)
-{
-    return &composer->settings;
-}
-
 void message_init(struct message *message)
 {
     *message = (struct message){.method = "POST"};

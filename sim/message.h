@@ -25,7 +25,6 @@ bool composer_new(struct composer **composer, const struct profile *profile, con
                   struct err *err) MUST_USE;
 void composer_free(struct composer *composer);
 const struct profile *composer_profile(const struct composer *composer);
-const struct settings *composer_settings(const struct composer *composer);
 
 void message_init(struct message *message);
 void message_reset(struct message *message);

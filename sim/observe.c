@@ -585,11 +585,6 @@ void observe_close(struct observe *o)
     free(o);
 }
 
-bool observe_possible(const struct observe *observe)
-{
-    return observe->count > 0;
-}
-
 uint16_t observe_sink_port(const struct observe *observe)
 {
     uint16_t port = 0;

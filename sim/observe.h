@@ -35,8 +35,6 @@ struct observe;
 bool observe_open(struct observe **observe, struct loop *loop, const struct observe_options *options,
                   struct err *err) MUST_USE;
 void observe_close(struct observe *observe);
-/* Something to look at was given. */
-bool observe_possible(const struct observe *observe);
 uint16_t observe_sink_port(const struct observe *observe); /* 0: no sink */
 
 /* What was seen of one state. */

@@ -252,8 +252,7 @@ static bool is_called(const struct plan_source *source, const char *event)
 /* Whether it is due while the fault goes on. */
 static bool is_within(const struct fault_pass *f, const struct plan_item *item)
 {
-    uint64_t from_us = f->start_us + f->spec->from_us, for_us = f->spec->for_us;
-    return item->at_us >= from_us && (!for_us || item->at_us - from_us < for_us);
+    return item->at_us >= f->start_us && fault_covers(f->spec, item->at_us - f->start_us);
 }
 
 /* Whether the fault is about such an event: its share is of these. */
@@ -437,14 +436,6 @@ static bool check_events(const struct plan *plan, struct err *err)
     return true;
 }
 
-static bool has_restart(const struct scenario *scenario)
-{
-    for (size_t i = 0; i < scenario->fault_count; i++)
-        if (scenario->faults[i].kind == FAULT_RESTART)
-            return true;
-    return false;
-}
-
 /* Faults strike B alone: its items are put behind the others, each where a fault looks for its neighbours.
  * The first of them. */
 static size_t set_b_apart(struct plan *plan)
@@ -480,7 +471,7 @@ static void apply_faults(struct builder *b)
 {
     struct plan *plan = b->plan;
     struct fault_pass f = {.plan = plan, .first = set_b_apart(plan), .stream_end = plan->count};
-    if (has_restart(plan->scenario))
+    if (scenario_has(plan->scenario, FAULT_RESTART))
         hold_b_back(plan, f.first, f.start_us = (uint64_t)b->at_us);
     for (size_t i = 0; i < plan->scenario->fault_count; i++)
         apply_fault(f, (uint8_t)i);

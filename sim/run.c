@@ -280,9 +280,7 @@ bool run_flow(const struct run_options *o, const struct scenario *scenario, stru
               struct err *err)
 {
     struct flow wanted = *scenario->flow;
-    for (size_t i = 0; i < o->flow_count; i++)
-        if (!flow_assign(&wanted, o->flow[i], err))
-            return err_wrap(err, "--flow");
+    flow_override(&wanted, &o->flow);
     return flow_resolve(flow, &o->profile->flow, &wanted, err) || err_wrap(err, "%s: flow", scenario->name);
 }
 
@@ -301,21 +299,14 @@ static bool regulate(struct run *run, struct err *err)
     return true;
 }
 
-static bool has_outage(const struct scenario *s)
-{
-    for (size_t i = 0; i < s->fault_count; i++)
-        if (s->faults[i].kind == FAULT_OUTAGE)
-            return true;
-    return false;
-}
-
 static void tally(struct run *run)
 {
-    record_tally(&run->recorder, &(struct record_tally){.tally = platform_tally(run->platform),
-                                                        .flow = &run->flow,
-                                                        .rate_max = run->rate_max,
-                                                        .virtual_us = vclock_now_us(&run->clock),
-                                                        .outage = has_outage(run->plan->scenario)});
+    record_tally(&run->recorder,
+                 &(struct record_tally){.tally = platform_tally(run->platform),
+                                        .flow = &run->flow,
+                                        .rate_max = run->rate_max,
+                                        .virtual_us = vclock_now_us(&run->clock),
+                                        .outage = scenario_has(run->plan->scenario, FAULT_OUTAGE)});
 }
 
 /* What keeps a request from the connector at this moment, VARIANT_NONE if nothing does. */
@@ -324,14 +315,13 @@ static enum fault_variant outage_at(const struct run *run, uint64_t virtual_us)
     const struct scenario *s = run->plan->scenario;
     for (size_t i = 0; i < s->fault_count; i++) {
         const struct fault_spec *spec = &s->faults[i];
-        if (spec->kind == FAULT_OUTAGE && virtual_us >= spec->from_us &&
-            (!spec->for_us || virtual_us - spec->from_us < spec->for_us))
+        if (spec->kind == FAULT_OUTAGE && fault_covers(spec, virtual_us))
             return spec->hows[0];
     }
     return VARIANT_NONE;
 }
 
-/* ---- deliveries --------------------------------------------------------------------------- */
+/* ---- what is written down ----------------------------------------------------------------- */
 
 static struct record_send sent_of(const struct flight *f, const char *mistake)
 {
@@ -408,15 +398,15 @@ static void on_answer(void *arg, const struct answer *answer)
     bool diagnosis = f->diagnosis, restart = restarts(&f->delivery);
     struct record_send sent = sent_of(f, NULL);
     record_answer(&run->recorder, &sent, answer);
-    if (!diagnosis)
-        note_in_log(run, f, answer);
-    if (run->plan->scenario->flow && !diagnosis)
-        platform_answered(run->platform, &f->delivery, answer->outcome, answer->status,
-                          vclock_now_us(&run->clock));
     run->answers++;
     note_silence(run, answer);
-    if (!diagnosis)
+    if (!diagnosis) {
+        note_in_log(run, f, answer);
+        if (run->plan->scenario->flow)
+            platform_answered(run->platform, &f->delivery, answer->outcome, answer->status,
+                              vclock_now_us(&run->clock));
         note_refusal(run, f, answer);
+    }
     flight_give(run, f);
     if (diagnosis) {
         run->done = true;
@@ -441,14 +431,13 @@ static bool hand_over(struct run *run, struct flight *f, const struct wire *wire
 }
 
 /* Nothing gets through: the platform sees what it would see, the connector nothing. */
-static void keep_back(struct run *run, struct flight *f)
+static void keep_back(struct run *run, struct flight *f, enum fault_variant outage)
 {
-    enum fault_variant variant = outage_at(run, f->virtual_us);
-    bool proxy = variant == VARIANT_OUTAGE_BAD_GATEWAY;
+    bool proxy = outage == VARIANT_OUTAGE_BAD_GATEWAY;
     struct answer answer = {.outcome = OUTCOME_OUTAGE, .status = proxy ? 502 : 0};
     struct delivery delivery = f->delivery;
     f->sent_us = answer.started_us = clock_mono_us();
-    f->delivery.variant = variant;
+    f->delivery.variant = outage;
     struct record_send sent = sent_of(f, NULL);
     record_send(&run->recorder, &sent);
     record_answer(&run->recorder, &sent, &answer);
@@ -483,8 +472,9 @@ static void send_delivery(struct run *run, const struct delivery *delivery)
     uint64_t behind_us = vclock_now_us(&run->clock) - delivery->scheduled_us;
     f->scheduled_us = clock_mono_us() - behind_us / speed_of(run);
     f->virtual_us = vclock_now_us(&run->clock);
-    if (outage_at(run, f->virtual_us) != VARIANT_NONE) {
-        keep_back(run, f);
+    enum fault_variant outage = outage_at(run, f->virtual_us);
+    if (outage != VARIANT_NONE) {
+        keep_back(run, f, outage);
         return;
     }
     if (restarts(delivery))
@@ -650,14 +640,6 @@ static bool is_load(const struct scenario *scenario)
     return scenario->pace.rate_top;
 }
 
-static bool uses(const struct fault_spec *spec, enum fault_variant variant)
-{
-    for (size_t i = 0; i < spec->how_count; i++)
-        if (spec->hows[i] == variant)
-            return true;
-    return false;
-}
-
 static enum lack lack_of(const struct scenario *s, const struct run_means *means)
 {
     if (s->effects && !means->sight)
@@ -665,7 +647,7 @@ static enum lack lack_of(const struct scenario *s, const struct run_means *means
     for (size_t i = 0; i < s->fault_count; i++) {
         if (s->faults[i].kind == FAULT_RESTART && !means->restart)
             return LACK_RESTART;
-        if (uses(&s->faults[i], VARIANT_ROTATE_REMOVED) && !means->secret)
+        if (fault_uses(&s->faults[i], VARIANT_ROTATE_REMOVED) && !means->secret)
             return LACK_SECRET;
     }
     return LACK_NOTHING;

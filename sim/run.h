@@ -29,12 +29,11 @@ struct run_options {
     const char *url; /* the connector's, as it is shown: without a password */
     uint64_t seed;
     struct notify_options notify; /* its url NULL: nobody is told of suspensions */
-    const char *const *flow;      /* KEY=VALUE, over what scenarios say about the platform's laws (flow.h) */
-    size_t flow_count;
-    unsigned speed;                    /* SPEED_MAX, or N times real time */
-    const char *command;               /* the line that reproduces the run, for the journal */
-    struct observe *observe;           /* NULL: scenarios with effects are skipped */
-    struct event_log *event_log;       /* or NULL */
+    struct flow flow;             /* what is set stands over what scenarios say about the platform's laws */
+    unsigned speed;               /* SPEED_MAX, or N times real time */
+    const char *command;          /* the line that reproduces the run, for the journal */
+    struct observe *observe;      /* NULL: scenarios with effects are skipped */
+    struct event_log *event_log;  /* or NULL */
     const struct run_restart *restart; /* NULL: scenarios with a restart are skipped */
     enum run_progress { PROGRESS_NONE, PROGRESS_LINES, PROGRESS_BAR } progress; /* on stderr */
 };

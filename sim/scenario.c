@@ -328,17 +328,9 @@ static bool read_flow(struct parser *p, uint32_t node, const struct member *m, v
 
 /* ---- faults and rules -------------------------------------------------------------------------- */
 
-static bool uses(const struct fault_spec *spec, enum fault_variant variant)
-{
-    for (size_t i = 0; i < spec->how_count; i++)
-        if (spec->hows[i] == variant)
-            return true;
-    return false;
-}
-
 static bool add_how(struct fault_spec *spec, enum fault_variant variant)
 {
-    if (uses(spec, variant) || spec->how_count == COUNT_OF(spec->hows))
+    if (fault_uses(spec, variant) || spec->how_count == COUNT_OF(spec->hows))
         return false;
     spec->hows[spec->how_count++] = variant;
     return true;
@@ -441,7 +433,7 @@ static bool check_fault(struct parser *p, uint32_t node, const struct fault_spec
     const struct pace *pace = &p->scenario->pace;
     if (spec->kind == FAULT_BURST && !pace->rate_top && pace->rate <= 0)
         return json_error(&p->doc, node, err, "a burst breaks the pace: \"pace\" needs a \"rate\"");
-    if (uses(spec, VARIANT_DUPLICATE_TOGETHER) && pace->batch < 2)
+    if (fault_uses(spec, VARIANT_DUPLICATE_TOGETHER) && pace->batch < 2)
         return json_error(&p->doc, node, err,
                           "duplicates come together in one request: \"pace\" needs a \"batch\" of 2 or more");
     if (spec->kind == FAULT_RESTART && json_get(&p->doc, JSON_ROOT, "effects") == JSON_NONE)
@@ -583,6 +575,27 @@ bool scenario_parse(struct scenario **scenario, const char *file, struct span by
     }
     *scenario = s;
     return ok;
+}
+
+bool fault_uses(const struct fault_spec *spec, enum fault_variant variant)
+{
+    for (size_t i = 0; i < spec->how_count; i++)
+        if (spec->hows[i] == variant)
+            return true;
+    return false;
+}
+
+bool fault_covers(const struct fault_spec *spec, uint64_t at_us)
+{
+    return at_us >= spec->from_us && (!spec->for_us || at_us - spec->from_us < spec->for_us);
+}
+
+bool scenario_has(const struct scenario *scenario, enum fault_kind kind)
+{
+    for (size_t i = 0; i < scenario->fault_count; i++)
+        if (scenario->faults[i].kind == kind)
+            return true;
+    return false;
 }
 
 void scenario_free(struct scenario *scenario)

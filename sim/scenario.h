@@ -44,6 +44,9 @@ struct fault_spec {
     size_t how_count;
 };
 
+bool fault_uses(const struct fault_spec *spec, enum fault_variant variant);
+bool fault_covers(const struct fault_spec *spec, uint64_t at_us); /* this part of the stream is its own */
+
 #define SCENARIO_FAULTS_MAX 16
 
 struct scenario {
@@ -70,6 +73,7 @@ typedef bool scenario_rule_fn(const char *id, const char **nearest);
 bool scenario_parse(struct scenario **scenario, const char *file, struct span bytes,
                     scenario_rule_fn *rule_known, struct err *err) MUST_USE;
 void scenario_free(struct scenario *scenario);
+bool scenario_has(const struct scenario *scenario, enum fault_kind kind);
 
 /* Every scenario that the names mean: a scenario's name ("core/duplicates") or a suite's ("core"), a
  * file or a folder on disk, or a scenario's name without its suite when only one has it ("duplicates");
