@@ -371,6 +371,7 @@ static bool read_list(struct call *call, struct list *list)
 struct page {
     const struct stock_entry *entries[LIMIT_MAX];
     size_t count, matching; /* matching: all of them only when they are to be counted */
+    const char *last;       /* the key of the last: the cursor to what follows */
     bool more;
 };
 
@@ -396,10 +397,12 @@ static void find_page(const struct call *call, const struct list *list, struct p
     for (size_t i = first_after(sorted, count, list->after); i < count; i++) {
         if (!passes_all(call->pim, list, sorted[i]) || page->matching++ < skipped)
             continue;
-        if (page->count < list->limit)
-            page->entries[page->count++] = sorted[i];
-        else
+        if (page->count == list->limit) {
             page->more = true;
+        } else {
+            page->entries[page->count++] = sorted[i];
+            page->last = sorted[i]->key;
+        }
         if (page->more && !list->with_count)
             return;
     }
@@ -439,7 +442,7 @@ static void put_links(const struct call *call, struct json_writer *w, const stru
         put_list_link(call, w, "self", "search_after", list->after);
         put_list_link(call, w, "first", "search_after", NULL);
         if (page->more)
-            put_list_link(call, w, "next", "search_after", page->entries[page->count - 1]->key);
+            put_list_link(call, w, "next", "search_after", page->last);
     } else {
         put_page_link(call, w, "self", list->page);
         put_page_link(call, w, "first", 1);
