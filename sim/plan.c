@@ -813,8 +813,9 @@ void plan_add_idents(const struct plan *plan, struct idents *idents)
         plan_event_id(plan, item, id);
         buf_clear(&about);
         plan_about(plan, item, &about);
-        idents_add_entity(idents, universe, buf_text(&about), entity.uuid);
-        idents_add_entity(idents, universe, buf_text(&about), entity.code);
+        bool two = fixture_type(plan->sources[item->source].fixture)->kind == ENTITY_PRODUCT;
+        idents_add_entity(idents, universe, buf_text(&about), two ? FORM_UUID : FORM_ONLY, entity.uuid);
+        idents_add_entity(idents, universe, buf_text(&about), two ? FORM_IDENTIFIER : FORM_ONLY, entity.code);
         idents_add_event(idents, universe, id);
     }
     buf_reset(&about);

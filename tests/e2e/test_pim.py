@@ -143,3 +143,52 @@ def test_a_port_that_is_taken(play):
     with Server(serving(lambda request: answer())) as server:
         done = play(server.url, "core/first-contact", "--pim", server.port)
     assert done.code == 3 and f"cannot listen on 127.0.0.1 port {server.port}" in done.err
+
+
+class Ported:
+    """A shop's connector on both platforms: what an event of AEP leaves out it asks the PIM for."""
+
+    def __init__(self, client, forgets=None):
+        self.client, self.forgets, self.rows = client, forgets, {}
+
+    def keep(self, entity):
+        name = entity.get("uuid") or entity["code"]
+        if entity["updated"] >= self.rows.get(name, {}).get("updated", ""):
+            self.rows[name] = {key: value for key, value in entity.items() if key not in ("_links", "created")}
+
+    def take(self, document):
+        for event in document.get("events", []):
+            self.keep(event["data"]["resource"])
+        if "specversion" in document:
+            product = document["data"].get("product")
+            kind, name = ("products-uuid", product["uuid"]) if product else (
+                "product-models", document["data"]["product_model"]["code"])
+            status, entity = self.client.get(f"/api/rest/v1/{kind}/{name}")
+            assert status == 200
+            entity.pop(self.forgets, None)
+            self.keep(entity)
+
+    def reply(self, request):
+        if request.method == "GET":
+            body = json.dumps(list(self.rows.values())).encode()
+            return answer(200, "\0" * len(body)).encode()[:-len(body)] + body
+        if request.body:
+            self.take(request.json)
+        return answer()
+
+
+@pytest.mark.parametrize("forgets", [None, "family"])
+def test_who_asks_knows_what_the_events_api_told(play, forgets):
+    """The texts of the three siblings, in the state that was recorded."""
+    port = free_port()
+    with Server(serving(Ported(Client(port), forgets).reply)) as server:
+        done = play(server.url, "migration/changes", "--url-events-api", server.url, "--url-aep", server.url,
+                    "--pim", port, "--state-url", server.url, *PATIENT)
+    siblings = {}
+    for record in done.records:
+        if record["record"] == "state":
+            siblings.setdefault(record["about"], {})[record["universe"]] = record["text"]
+    assert len(siblings) == 16, done.err
+    for texts in siblings.values():
+        assert texts["A"] == texts["A'"]
+        assert (texts["B"] == texts["A"]) == (not forgets)
