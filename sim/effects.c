@@ -274,7 +274,7 @@ static struct run run_of(const struct leaves *bag, size_t first, uint32_t path)
     size_t end = first;
     while (end < bag->count && bag->items[end].path == path)
         end++;
-    return (struct run){bag->items + first, end - first};
+    return (struct run){end > first ? &bag->items[first] : NULL, end - first};
 }
 
 static bool same_values(struct run x, struct run y)
