@@ -274,7 +274,7 @@ static struct run run_of(const struct leaves *bag, size_t first, uint32_t path)
     size_t end = first;
     while (end < bag->count && bag->items[end].path == path)
         end++;
-    return (struct run){bag->items + first, end - first};
+    return (struct run){end > first ? &bag->items[first] : NULL, end - first};
 }
 
 static bool same_values(struct run x, struct run y)
@@ -374,9 +374,19 @@ static bool differs(const struct comparison *c, const char *about, const struct 
     }
 }
 
+static bool has_form(const struct comparison *c, uint32_t word, enum ident_form form)
+{
+    return c->terms && word != INTERN_NONE && idents_have_form(span_of(intern_text(&c->words, word)), form);
+}
+
 static bool has_identifier(const struct comparison *c, uint32_t word)
 {
-    return word != INTERN_NONE && idents_have_form(span_of(intern_text(&c->words, word)), FORM_IDENTIFIER);
+    return has_form(c, word, FORM_IDENTIFIER);
+}
+
+static bool is_id(const struct comparison *c, uint32_t word)
+{
+    return has_form(c, word, FORM_UUID) || has_identifier(c, word);
 }
 
 /* Under terms: A names an entity by its identifier there, and B does not. */
@@ -384,17 +394,18 @@ static bool is_nameless(const struct comparison *c, const struct difference *d)
 {
     bool named = has_identifier(c, d->expected) ||
                  (d->expected != INTERN_NONE && d->found == INTERN_NONE && has_identifier(c, d->path));
-    return c->terms && named && !has_identifier(c, d->found);
+    return named && !has_identifier(c, d->found);
 }
 
 /* ---- what differs --------------------------------------------------------------------------- */
 
-/* What people should see first: something that A has, near the top. */
+/* What people should see first: something that A has, under terms rather no id, near the top. */
 static bool is_plainer(const struct comparison *c, const struct difference *x, const struct difference *y)
 {
     bool x_new = x->expected == INTERN_NONE, y_new = y->expected == INTERN_NONE;
-    if (x_new != y_new)
-        return y_new;
+    bool x_id = is_id(c, x->expected), y_id = is_id(c, y->expected);
+    if (x_new != y_new || x_id != y_id)
+        return x_new != y_new ? y_new : y_id;
     const char *a = intern_text(&c->words, x->path), *b = intern_text(&c->words, y->path);
     size_t m = strlen(a), n = strlen(b);
     return m != n ? m < n : strcmp(a, b) < 0;
