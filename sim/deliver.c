@@ -390,7 +390,7 @@ static struct request *request_new(struct deliver *d)
     curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
     curl_easy_setopt(r->easy, CURLOPT_CURLU, d->url);
     curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(r->easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(r->easy, CURLOPT_NOPROXY, "*"); /* nor is the environment asked */
     curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(r->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, r->words);

@@ -786,8 +786,9 @@ static void member(struct json_writer *w, const char *key)
         new_line(w);
     w->need_comma = true;
     if (key) {
-        json_put_string(w->out, &JSON_STYLE_PLAIN, span_of(key));
-        buf_puts(w->out, w->pretty ? ": " : ":");
+        buf_putc(w->out, '"');
+        buf_puts(w->out, key);
+        buf_puts(w->out, w->pretty ? "\": " : "\":");
     }
 }
 

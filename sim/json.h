@@ -98,7 +98,8 @@ void json_put_double(struct buf *out, double x);
 bool json_respell(const struct json_doc *doc, uint32_t node, const struct json_style *style, struct buf *out,
                   struct err *err) MUST_USE;
 
-/* A writer that keeps commas and, when asked, lines. Always UTF-8, plain style. */
+/* A writer that keeps commas and, when asked, lines. Always UTF-8, plain style. Keys are words of our own,
+ * and written as they are. */
 struct json_writer {
     struct buf *out;
     bool pretty, need_comma;
