@@ -45,6 +45,7 @@ struct event_identity {
     const char *source;      /* AEP source, Events API pim_source; NULL: the fixture's own */
     struct entity entity;
     uint32_t version; /* the entity's state after the change, from 0 (created) */
+    bool identified;  /* AEP: tell a product's identifier, too, where the fixture does not */
 };
 
 struct fixture;

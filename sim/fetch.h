@@ -16,10 +16,10 @@ struct fetch_options {
 };
 
 struct fetched {
-    unsigned status;     /* 0: no answer that can be used, and why says so */
-    struct span body;    /* borrowed, for the call */
-    struct span links;   /* the values of its Link headers, comma-separated; the same */
-    const char *why;     /* in half a sentence: "it gave no answer within 10 s" */
+    unsigned status;   /* 0: no answer that can be used, and why says so */
+    struct span body;  /* borrowed, for the call */
+    struct span links; /* the values of its Link headers, comma-separated; the same */
+    const char *why;   /* in half a sentence: "it gave no answer within 10 s" */
 };
 typedef void fetch_done_fn(void *arg, const struct fetched *fetched);
 

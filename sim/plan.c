@@ -15,8 +15,7 @@
 
 /* Event ids carry a time (UUID v7). It is the plan's, so that a seed gives the same ids for ever. */
 #define ID_EPOCH_US       (INT64_C(1767225600) * 1000000) /* 2026-01-01T00:00:00Z */
-#define OWN_AUTHOR        "connector_0000" /* the connection's own user, named as the PIM names them */
-#define TAMPERED_AFTER_US 20000            /* the honest request comes first; its signature is then reused */
+#define TAMPERED_AFTER_US 20000 /* the honest request comes first; its signature is then reused */
 
 /* An entity, and what has happened to it so far. Changes are counted from 1; 0: none. */
 struct member {
@@ -179,7 +178,7 @@ static bool add_source(struct builder *b, const struct step *step, const char *n
                 : type->kind == ENTITY_PRODUCT_MODEL ? "model"
                 : type->entity                       ? type->entity
                                                      : "other",
-        .catalog = step->catalog && type->kind != ENTITY_OTHER,
+        .catalog = (step->catalog || plan->scenario->migration) && type->kind != ENTITY_OTHER,
         .own = step->own,
     };
     return true;
@@ -203,10 +202,10 @@ static bool add_events(struct builder *b, const struct step *step, const char *e
 
 static bool add_step(struct builder *b, const struct step *step, struct err *err)
 {
-    if (step->reachability) {
+    if (step->check != CHECK_NONE) {
         struct plan_item *item = add_item(b->plan);
         item->at_us = (uint64_t)b->at_us;
-        item->source = PLAN_REACHABILITY;
+        item->source = step->check == CHECK_SETTLED ? PLAN_SETTLE : PLAN_REACHABILITY;
         return true;
     }
     if (strcmp(step->event, "*") != 0)
@@ -234,14 +233,9 @@ struct fault_pass {
     double credit;            /* the share of the events passed that is still to be struck */
 };
 
-static bool is_event(const struct plan_item *item)
-{
-    return item->source < PLAN_SNAPSHOT;
-}
-
 static bool is_free(const struct plan_item *item)
 {
-    return is_event(item) && item->variant == VARIANT_NONE && !item->copied;
+    return plan_is_event(item) && item->variant == VARIANT_NONE && !item->copied;
 }
 
 static bool is_called(const struct plan_source *source, const char *event)
@@ -542,9 +536,24 @@ static uint8_t lack_of(struct builder *b, const struct plan_item *item)
     return 0;
 }
 
+/* In a migration each platform has its part: the Events API what A and A' are told, and it does not send what
+ * the connector did itself; AEP what B is told. */
+static bool is_others_part(const struct plan *plan, const struct plan_item *item)
+{
+    bool b = plan_is_event(item) && plan_universe(plan, item) == UNIVERSE_B;
+    if (!plan->scenario->migration || !plan_is_event(item))
+        return false;
+    if (plan->profile->id == PLATFORM_AEP)
+        return !b;
+    return (b && plan->scenario->migration != MIGRATION_BESIDES) ||
+           (plan->profile->flow.withhold_own && plan->sources[item->source].own);
+}
+
 static bool is_dropped(struct builder *b, const struct plan_item *item, const uint8_t *lacks)
 {
-    enum universe universe = is_event(item) ? plan_universe(b->plan, item) : UNIVERSE_B;
+    if (is_others_part(b->plan, item))
+        return true;
+    enum universe universe = plan_is_event(item) ? plan_universe(b->plan, item) : UNIVERSE_B;
     uint8_t lack = universe == UNIVERSE_B ? 0 : lacks[number_of(b->plan, item)];
     if (universe == UNIVERSE_B)
         return item->variant == VARIANT_DROP_LOST;
@@ -564,7 +573,7 @@ static void remove_dropped(struct builder *b)
     struct plan_item *items = plan->items;
     uint8_t *lacks = mem_alloc(b->changes + 2); /* by number */
     for (size_t i = 0; i < plan->count && plan->universes > 1; i++)
-        if (is_event(&items[i]) && plan_universe(plan, &items[i]) == UNIVERSE_B)
+        if (plan_is_event(&items[i]) && plan_universe(plan, &items[i]) == UNIVERSE_B)
             lacks[number_of(plan, &items[i])] |= lack_of(b, &items[i]);
     size_t kept = 0;
     for (size_t i = 0; i < plan->count; i++) {
@@ -645,7 +654,8 @@ bool plan_build(struct plan **plan, const struct scenario *scenario, const struc
     struct plan *p = mem_alloc(sizeof *p);
     p->scenario = scenario;
     p->profile = profile;
-    p->seed = rng_hash(seed, scenario->name, profile->id);
+    /* Both platforms of a migration speak of the same entities. */
+    p->seed = rng_hash(seed, scenario->name, scenario->migration ? (unsigned)PLATFORM_COUNT : profile->id);
     p->universes = scenario->effects ? UNIVERSE_COUNT : 1;
     p->batch = scenario->pace.batch < profile->events_per_request_max ? scenario->pace.batch
                                                                       : profile->events_per_request_max;
@@ -719,14 +729,17 @@ void plan_render(const struct plan *plan, const struct plan_item *item, const st
     const struct event_type *type = fixture_type(source->fixture);
     /* The PIM's changes lie before the run: no receiver meets an event from the future. */
     int64_t first_us = wall_start_us - (int64_t)plan->age_us;
+    bool aep = plan->profile->id == PLATFORM_AEP;
+    const char *own_author = aep && settings->client_id ? settings->client_id : plan->profile->own_author;
     struct event_identity identity = {
         .time_us = first_us + (int64_t)item->changed_us,
         .created_us = first_us,
         .subject = settings->subject,
         .source = settings->source,
-        .author = source->own ? OWN_AUTHOR : NULL,
+        .author = source->own ? own_author : NULL,
         .author_type = source->own ? "api" : NULL,
         .version = item->version,
+        .identified = aep && settings->send_identifier,
     };
     plan_event_id(plan, item, identity.id);
     plan_entity(plan, item, &identity.entity);
@@ -743,7 +756,7 @@ void plan_add_idents(const struct plan *plan, struct idents *idents)
     buf_init(&about, 256);
     for (size_t i = 0; i < plan->count + plan->dropped; i++) {
         const struct plan_item *item = &plan->items[i];
-        if (!is_event(item) || item->copy)
+        if (!plan_is_event(item) || item->copy)
             continue;
         enum universe universe = plan_universe(plan, item);
         struct entity entity;
@@ -781,17 +794,23 @@ static void print_event(const struct plan *plan, const struct plan_item *item, s
     json_put_u64(w, "copy", item->copy);
 }
 
+static const char *const check_names[] = {[UINT16_MAX - PLAN_REACHABILITY] = "reachability",
+                                          [UINT16_MAX - PLAN_SNAPSHOT] = "snapshot",
+                                          [UINT16_MAX - PLAN_SETTLE] = "settled"};
+
 void plan_print(const struct plan *plan, const struct plan_item *item, struct buf *out)
 {
     struct json_writer w;
     json_begin(&w, out, false);
     json_open(&w, NULL, '{');
     json_put(&w, "scenario", plan->scenario->name);
+    if (plan->scenario->migration)
+        json_put(&w, "platform", platform_names[plan->profile->id]);
     json_put_u64(&w, "at_us", item->at_us);
-    if (is_event(item))
+    if (plan_is_event(item))
         print_event(plan, item, &w);
     else
-        json_put(&w, "check", item->source == PLAN_SNAPSHOT ? "snapshot" : "reachability");
+        json_put(&w, "check", check_names[UINT16_MAX - item->source]);
     if (item->variant != VARIANT_NONE) {
         const struct variant_row *variant = variant_get(item->variant);
         json_put(&w, "fault", fault_get(variant->fault)->name);

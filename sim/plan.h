@@ -24,11 +24,17 @@ struct plan_item {
     bool copied;         /* a copy of it is planned too */
 };
 
-/* Not events: the reachability check; and the moment to look at the state, when nothing is in flight. There
- * is one where B comes after A and A' (a restart), between the two. The look after the last item is not
- * planned. */
+/* Not events: the reachability check; and two moments when nothing is in flight. PLAN_SNAPSHOT: look at the
+ * state, where B comes after A and A' (a restart), between the two; the look after the last item is not
+ * planned. PLAN_SETTLE: go on when the state stands still. */
 #define PLAN_REACHABILITY UINT16_MAX
 #define PLAN_SNAPSHOT     (UINT16_MAX - 1)
+#define PLAN_SETTLE       (UINT16_MAX - 2)
+
+static inline bool plan_is_event(const struct plan_item *item)
+{
+    return item->source < PLAN_SETTLE;
+}
 
 /* What an event is made from: a fixture, the entities it is about, and whose values they have. */
 struct plan_source {
@@ -51,7 +57,7 @@ struct plan {
     struct plan_item *items; /* by at_us, then order, then copy; behind them, those that were dropped */
     size_t count, cap;
     uint32_t event_count; /* distinct events, dropped ones included */
-    uint32_t dropped;
+    uint32_t dropped;     /* by a fault, or not this platform's part of a migration */
     uint64_t age_us; /* how old the first change is when the scenario starts; the newest is a second old */
 };
 
