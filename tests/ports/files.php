@@ -109,6 +109,12 @@ function write(string $path, $value, int $flags = 0): void
     rename("$path.new", $path);
 }
 
+/** What the file of an entity of AEP is called. */
+function linked(string $key): string
+{
+    return read(path($key, 'links'))[0] ?? $key;
+}
+
 /** Under the lock: requests are answered by several processes. */
 function locked(callable $work): void
 {
@@ -194,14 +200,14 @@ function aep(array $event): void
     $key = $entity['uuid'] ?? $entity['code'];
     if ($action === 'deleted') {
         if (BREAK_ !== 'removed-only') {
-            $name = BREAK_ === 'unlink-identifier' ? $entity['identifier'] ?? $entity['code'] ?? '' : read(path($key, 'links')) ?? $key;
+            $name = BREAK_ === 'unlink-identifier' ? $entity['identifier'] ?? $entity['code'] ?? '' : linked($key);
             locked(fn () => remove($name, true));
         }
         return;
     }
     if ($action === 'updated.delta' && BREAK_ !== 'delta-fetches') {
         if (in_array(BREAK_, ['delta-unset', 'delta-old'])) {
-            locked(fn () => apply_delta(read(path($key, 'links')) ?? $key, $entity['changes']['values'] ?? []));
+            locked(fn () => apply_delta(linked($key), $entity['changes']['values'] ?? []));
         }
         return; // the light event comes too
     }
@@ -223,7 +229,7 @@ function aep(array $event): void
         }
     }
     locked(function () use ($key, $name, $resource) {
-        write(path($key, 'links'), $name);
+        write(path($key, 'links'), [$name]);
         put($name, $resource, true);
     });
 }
