@@ -377,6 +377,11 @@ const char *fixture_wire_type(const struct fixture *fixture)
     return fixture->wire;
 }
 
+const struct item *fixture_item(const struct fixture *fixture)
+{
+    return fixture->item;
+}
+
 /* ---- events ----------------------------------------------------------------------------------- */
 
 /* A text in its slot; false when there is none and the fixture's own stays. */

@@ -303,7 +303,7 @@ static void put_change(const struct watched *w, struct buf *out)
     struct effect_records changes = {0};
     struct effects effects = {0};
     put_changes(&w->before, &w->records, &changes);
-    effects_compare(&changes, &effects);
+    effects_compare(&changes, NULL, &effects);
     if (effects.count) {
         const struct effect *e = &effects.items[0];
         buf_printf(out, "%s of %s kept changing: %s was ", e->place, e->about, *e->path ? e->path : "it");
@@ -337,7 +337,7 @@ static void assess(struct settling *s)
     struct observe *o = s->observe;
     struct effect_records all = all_records(o);
     struct effects effects = {0};
-    effects_compare(&all, &effects);
+    effects_compare(&all, NULL, &effects);
     bool common = effects.compared > 0, differs = s->with_b && effects.count > 0;
     o->acquainted = o->acquainted || common;
     s->assessed = true;

@@ -722,18 +722,70 @@ void plan_entity(const struct plan *plan, const struct plan_item *item, struct e
              (unsigned long long)rng_hash(plan->seed, pool, item->entity));
 }
 
+int64_t plan_wall_us(const struct plan *plan, uint64_t changed_us, int64_t wall_start_us)
+{
+    return wall_start_us - (int64_t)plan->age_us + (int64_t)changed_us;
+}
+
+/* Whose values an entity has; NULL: the fixture's own. */
+static const struct item *catalog_item_of(const struct plan *plan, const struct plan_item *item)
+{
+    const struct plan_source *source = &plan->sources[item->source];
+    enum entity_kind kind = fixture_type(source->fixture)->kind;
+    if (!source->catalog)
+        return NULL;
+    return catalog_item(plan->catalog, kind,
+                        item->entity / plan->universes % catalog_count(plan->catalog, kind));
+}
+
+/* A fixture of AEP shows no values. */
+static void put_bare_resource(enum entity_kind kind, const struct entity *entity, int64_t created_us,
+                              int64_t updated_us, struct buf *out)
+{
+    char created[CLOCK_TEXT_SIZE], updated[CLOCK_TEXT_SIZE];
+    struct json_writer w;
+    clock_format_offset(created_us, created);
+    clock_format_offset(updated_us, updated);
+    json_begin(&w, out, false);
+    json_open(&w, NULL, '{');
+    if (kind == ENTITY_PRODUCT)
+        json_put(&w, "uuid", entity->uuid);
+    json_put(&w, kind == ENTITY_PRODUCT ? "identifier" : "code", entity->code);
+    json_put(&w, "family", NULL);
+    json_put(&w, "parent", NULL);
+    json_put_raw(&w, "categories", span_of("[]"));
+    json_put_raw(&w, "values", span_of("{}"));
+    json_put(&w, "created", created);
+    json_put(&w, "updated", updated);
+    json_close(&w, '}');
+}
+
+void plan_put_resource(const struct plan *plan, const struct plan_item *item, int64_t wall_start_us,
+                       struct buf *out)
+{
+    const struct fixture *fixture = plan->sources[item->source].fixture;
+    const struct item *values = catalog_item_of(plan, item);
+    int64_t created_us = plan_wall_us(plan, 0, wall_start_us);
+    int64_t updated_us = plan_wall_us(plan, item->changed_us, wall_start_us);
+    struct entity entity;
+    plan_entity(plan, item, &entity);
+    if (!values)
+        values = fixture_item(fixture);
+    if (values)
+        item_state(values, &entity, item->version, created_us, updated_us, out);
+    else
+        put_bare_resource(fixture_type(fixture)->kind, &entity, created_us, updated_us, out);
+}
+
 void plan_render(const struct plan *plan, const struct plan_item *item, const struct settings *settings,
                  int64_t wall_start_us, struct buf *out)
 {
     const struct plan_source *source = &plan->sources[item->source];
-    const struct event_type *type = fixture_type(source->fixture);
-    /* The PIM's changes lie before the run: no receiver meets an event from the future. */
-    int64_t first_us = wall_start_us - (int64_t)plan->age_us;
     bool aep = plan->profile->id == PLATFORM_AEP;
     const char *own_author = aep && settings->client_id ? settings->client_id : plan->profile->own_author;
     struct event_identity identity = {
-        .time_us = first_us + (int64_t)item->changed_us,
-        .created_us = first_us,
+        .time_us = plan_wall_us(plan, item->changed_us, wall_start_us),
+        .created_us = plan_wall_us(plan, 0, wall_start_us),
         .subject = settings->subject,
         .source = settings->source,
         .author = source->own ? own_author : NULL,
@@ -743,11 +795,7 @@ void plan_render(const struct plan *plan, const struct plan_item *item, const st
     };
     plan_event_id(plan, item, identity.id);
     plan_entity(plan, item, &identity.entity);
-    const struct item *values = NULL;
-    if (source->catalog)
-        values = catalog_item(plan->catalog, type->kind,
-                              item->entity / plan->universes % catalog_count(plan->catalog, type->kind));
-    event_render(source->fixture, values, &identity, out);
+    event_render(source->fixture, catalog_item_of(plan, item), &identity, out);
 }
 
 void plan_add_idents(const struct plan *plan, struct idents *idents)
@@ -765,8 +813,9 @@ void plan_add_idents(const struct plan *plan, struct idents *idents)
         plan_event_id(plan, item, id);
         buf_clear(&about);
         plan_about(plan, item, &about);
-        idents_add_entity(idents, universe, buf_text(&about), entity.uuid);
-        idents_add_entity(idents, universe, buf_text(&about), entity.code);
+        bool two = fixture_type(plan->sources[item->source].fixture)->kind == ENTITY_PRODUCT;
+        idents_add_entity(idents, universe, buf_text(&about), two ? FORM_UUID : FORM_ONLY, entity.uuid);
+        idents_add_entity(idents, universe, buf_text(&about), two ? FORM_IDENTIFIER : FORM_ONLY, entity.code);
         idents_add_event(idents, universe, id);
     }
     buf_reset(&about);

@@ -68,6 +68,12 @@ void plan_free(struct plan *plan);
 /* Append the event of an item, as its platform spells it; wall_start_us is when the scenario started. */
 void plan_render(const struct plan *plan, const struct plan_item *item, const struct settings *settings,
                  int64_t wall_start_us, struct buf *out);
+/* When the PIM was changed, by the wall clock: before the run, or a receiver would meet an event from the
+ * future. */
+int64_t plan_wall_us(const struct plan *plan, uint64_t changed_us, int64_t wall_start_us);
+/* Append the item's product or product model as the PIM shows it after the change: as the Events API does. */
+void plan_put_resource(const struct plan *plan, const struct plan_item *item, int64_t wall_start_us,
+                       struct buf *out);
 /* The item's event id, the same whenever the plan is played, and the name of its entity. */
 void plan_event_id(const struct plan *plan, const struct plan_item *item, char id[UUID_SIZE]);
 void plan_entity(const struct plan *plan, const struct plan_item *item, struct entity *entity);

@@ -65,6 +65,8 @@ struct platform *platform_new(const struct plan *plan)
 
 void platform_free(struct platform *p)
 {
+    if (!p)
+        return;
     for (size_t i = 0; i < LINES; i++)
         free(p->lines[i].parcels);
     quota_reset(&p->quota);

@@ -167,7 +167,7 @@ static void compare(const struct transcript *t, struct trial *trial)
         memcpy(all.items, p->undisturbed.items, calm * sizeof *all.items);
     if (disturbed)
         memcpy(all.items + calm, p->disturbed.items, disturbed * sizeof *all.items);
-    effects_compare(&all, &trial->effects);
+    effects_compare(&all, NULL, &trial->effects);
     free(all.items);
 }
 

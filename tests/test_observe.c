@@ -91,9 +91,9 @@ static void begin(struct stage *s, reply_fn *reply)
                                           .settle_us = SETTLE_US,
                                           .give_up_us = 10000000};
     s->idents = idents_new();
-    idents_add_entity(s->idents, UNIVERSE_A, "product 1", "hammer-a1");
-    idents_add_entity(s->idents, UNIVERSE_A2, "product 1", "hammer-x1");
-    idents_add_entity(s->idents, UNIVERSE_B, "product 1", "hammer-b1");
+    idents_add_entity(s->idents, UNIVERSE_A, "product 1", FORM_ONLY, "hammer-a1");
+    idents_add_entity(s->idents, UNIVERSE_A2, "product 1", FORM_ONLY, "hammer-x1");
+    idents_add_entity(s->idents, UNIVERSE_B, "product 1", FORM_ONLY, "hammer-b1");
     buf_init(&s->body, STATE_BYTES_MAX);
 }
 
