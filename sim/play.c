@@ -591,6 +591,8 @@ static struct idents *idents_of(const struct player *p)
             age_us = p->legs[i].plan->age_us > age_us ? p->legs[i].plan->age_us : age_us;
         }
     idents_set_window(idents, p->wall_start_us - (int64_t)age_us - 1000000, clock_wall_us() + LOOK_US_MAX);
+    if (p->plan->scenario->migration)
+        idents_tell_forms(idents);
     return idents;
 }
 
