@@ -42,7 +42,7 @@ const folder = process.env.DATA || '.', file = path.join(folder, 'products.json'
 fs.mkdirSync(folder, { recursive: true });
 const products = {}; // by identifier or code
 const codes = {}; // uuid: identifier, of what AEP told
-const extra = []; // 'append'
+const told = new Set(), extra = {}; // 'append': who came with AEP first, and the others' second items
 
 // ---- the PIM
 
@@ -103,9 +103,8 @@ function mapped(resource, ofAep) {
 function put(key, one, ofAep) {
   const known = products[key];
   if (known && one.updated && Date.parse(one.updated) < Date.parse(known.updated)) return;
-  if (BREAK === 'append' && ofAep && known && known.platform !== 'aep') extra.push({ ...one, active: true });
-  else products[key] = { ...one, active: true };
-  if (BREAK === 'append') Object.defineProperty(products[key], 'platform', { value: ofAep ? 'aep' : known ? known.platform : 'old' });
+  if (!known && ofAep) told.add(key);
+  (BREAK === 'append' && ofAep && !told.has(key) ? extra : products)[key] = { ...one, active: true };
   if (BREAK === 'counts') products[key].events = count(key, ofAep ? 'aep' : 'old');
 }
 
@@ -208,7 +207,7 @@ function apply({ kind, action, key, entity }, resource) {
 
 const shown = {
   map: () => JSON.stringify(products),
-  rows: () => JSON.stringify({ items: [...Object.values(products), ...extra] }),
+  rows: () => JSON.stringify({ items: [...Object.values(products), ...Object.values(extra)] }),
   ndjson: () => Object.values(products).map((one) => JSON.stringify(one) + '\n').join(''),
 };
 

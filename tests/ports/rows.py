@@ -93,8 +93,8 @@ def row_of(kind, resource, of_aep):
         row |= {"code": code} if SHAPE == "identifier" else {"uuid": uuid or code, "sku": code}
         if SHAPE == "identifier" and of_aep:
             row["uuid"] = uuid
-    if of_aep and BREAK == "uuid-everywhere":
-        row["akeneo_uuid"] = uuid
+    if of_aep and BREAK in ("uuid-everywhere", "own-rows"):
+        row["akeneo_uuid"] = uuid or code
     return row
 
 
