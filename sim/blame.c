@@ -26,6 +26,7 @@ struct survey {
     const struct transcript *t;
     struct group (*groups)[VARIANT_COUNT]; /* by scenario */
     struct group plain, by_rule[RULE_COUNT + 1];
+    uint32_t ends[OUTCOME_COUNT];   /* how the plain ones ended */
     uint32_t batch_taken;           /* the most events of a plain request that was acknowledged */
     bool single_refused;            /* a plain request of one event was answered, and otherwise */
     const struct attempt *mistaken; /* the mistake that explains refusals, or NULL */
@@ -217,6 +218,8 @@ static void survey_attempt(struct survey *s, const struct attempt *a)
         return;
     count(&s->groups[a->scenario][plain ? VARIANT_NONE : a->variant], s->t, a);
     count(plain ? &s->plain : &s->by_rule[a->rule], s->t, a);
+    if (plain && a->ended)
+        s->ends[a->outcome]++;
     if (plain && attempt_acknowledged(a)) {
         s->signature_taken = true;
         if (a->events > s->batch_taken)
@@ -391,13 +394,18 @@ static void survey_loads(const struct survey *s, struct transcript *t)
 /* Undisturbed deliveries at other moments met the same silence, more often than chance allows for. */
 static bool usual(const struct survey *s, const struct attempt *a)
 {
-    uint32_t same = 0;
+    double enough = CHANCE_MIN * s->plain.sent;
+    uint32_t same = 0, all = s->ends[a->outcome];
+    if (all == 0 || all < enough) /* counted first: there may be as many checks as deliveries */
+        return false;
     for (size_t i = 0; i < s->t->attempt_count; i++) {
         const struct attempt *other = &s->t->attempts[i];
         bool beside = other->at_us <= end_us(a) && end_us(other) >= a->at_us;
-        same += attempt_plain(other) && other->ended && other->outcome == a->outcome && !beside;
+        bool met_it = attempt_plain(other) && other->ended && other->outcome == a->outcome;
+        if (met_it && !beside && ++same >= enough)
+            return true;
     }
-    return same >= CHANCE_MIN * s->plain.sent && same > 0;
+    return false;
 }
 
 /* On AEP the check is not signed. On the Events API, who takes no signature at all takes not this one. */
@@ -413,7 +421,8 @@ static enum rule_id blame_reachability(const struct survey *s, const struct atte
 static enum rule_id blame_of(const struct survey *s, struct attempt *a)
 {
     bool redirected = attempt_redirected(a) && a->kind <= KIND_REACHABILITY;
-    if (attempt_met(s->t, a) || (a->excuse && !redirected) || a->kind == KIND_NOTIFICATION)
+    if (attempt_met(s->t, a) || (a->excuse && !redirected) || a->kind == KIND_NOTIFICATION ||
+        a->kind == KIND_BASELINE)
         return RULE_NONE;
     if (redirected)
         return RULE_REACH_REDIRECT;
@@ -484,7 +493,7 @@ static void excuse_absence(struct transcript *t)
     for (size_t i = 0; i < t->attempt_count; i++) {
         struct attempt *a = &t->attempts[i];
         bool refused = a->ended && a->outcome == OUTCOME_REFUSED;
-        if (a->kind == KIND_NOTIFICATION)
+        if (a->kind == KIND_NOTIFICATION || a->kind == KIND_BASELINE)
             continue;
         if (attempt_answered(a) && a->at_us >= since_us)
             gone = false;

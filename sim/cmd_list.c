@@ -1,4 +1,5 @@
-/* cmd_list: pimsim list events|scenarios|rules|bugs|platforms, as a table or as JSON. */
+/* cmd_list: pimsim list [events|scenarios|rules|bugs|platforms], as a table or as JSON; without a word, the
+ * lists that there are. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -114,33 +115,47 @@ static bool fill_platforms(struct table *table, const struct options *options, s
     return true;
 }
 
-static const struct list {
-    const char *name;
+struct list {
+    const char *name, *what;
     const char *columns[COLUMNS_MAX];
     bool (*fill)(struct table *table, const struct options *options, struct err *err);
-} lists[] = {
-    {"events", {"event", "events-api", "aep"}, fill_events},
-    {"scenarios", {"scenario", "platforms", "title"}, fill_scenarios},
-    {"rules", {"rule", "level", "platforms", "holds"}, fill_rules},
-    {"bugs", {"bug", "events-api", "aep", "what"}, fill_bugs},
-    {"platforms", {"platform", "deadline", "batch", "title"}, fill_platforms},
 };
+
+static const struct list lists[] = {
+    {"events", "what the PIM can tell of", {"event", "events-api", "aep"}, fill_events},
+    {"scenarios", "what run and demo play", {"scenario", "platforms", "title"}, fill_scenarios},
+    {"rules", "what a connector must do, or should", {"rule", "level", "platforms", "holds"}, fill_rules},
+    {"bugs", "how to break the reference connector", {"bug", "events-api", "aep", "what"}, fill_bugs},
+    {"platforms", "who sends", {"platform", "deadline", "batch", "title"}, fill_platforms},
+};
+
+static bool fill_lists(struct table *table, const struct options *options, struct err *err)
+{
+    (void)options, (void)err;
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        add(table, lists[i].name);
+        add(table, lists[i].what);
+    }
+    return true;
+}
 
 static const struct list *find(const struct options *options, struct err *err)
 {
+    static const struct list contents = {NULL, NULL, {"list", "what"}, fill_lists};
     const char *names[COUNT_OF(lists)];
     const char *name = options->args.count ? options->args.items[0] : NULL;
+    if (!name)
+        return &contents;
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         names[i] = lists[i].name;
-        if (name && strcmp(name, names[i]) == 0)
+        if (strcmp(name, names[i]) == 0)
             return &lists[i];
     }
-    const char *nearest = name ? word_nearest(name, names, COUNT_OF(names)) : NULL;
+    const char *nearest = word_nearest(name, names, COUNT_OF(names));
     if (nearest)
         err_set(err, "%s: nothing to list (did you mean %s?)", name, nearest);
     else
-        err_set(err, "%s%slist what? events, scenarios, rules, bugs or platforms", name ? name : "",
-                name ? ": " : "");
+        err_set(err, "%s: nothing to list; pimsim list shows what there is", name);
     return NULL;
 }
 

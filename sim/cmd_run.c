@@ -195,9 +195,13 @@ static bool open_observe(struct play *play, const char *const *urls, size_t url_
     return true;
 }
 
-/* A setting that nothing uses is a mistake. */
-static bool check_observe(const struct options *o, struct err *err)
+/* A setting that nothing uses is a mistake, too. */
+static bool check_means(const struct options *o, struct err *err)
 {
+    uint16_t port;
+    if ((o->sink && !read_port("--sink", o->sink, &port, err)) ||
+        (o->pim && !read_port("--pim", o->pim, &port, err)))
+        return false;
     if (o->state_header.count && !o->state_url.count)
         return err_set(err, "--state-header: there is no --state-url that it could go with");
     if (o->sink_answer.count && !o->sink)
@@ -490,7 +494,7 @@ static bool prepare(struct play *play, const struct options *options, enum comma
     buf_init(&play->state_url, 4096);
     buf_init(&play->command, 1 << 16);
     if (!make_run_options(options, secret, &play->run, err) || !cmd_check_required(options, err) ||
-        (!demo && !deliver_check(&play->run.target.deliver, err)) || !check_observe(options, err))
+        (!demo && !deliver_check(&play->run.target.deliver, err)) || !check_means(options, err))
         return false;
     if (!demo)
         set_url(play, play->run.target.deliver.url);

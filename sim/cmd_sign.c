@@ -232,7 +232,7 @@ static bool read_target(const char *url, struct target *target, struct err *err)
 {
     const char *host = strstr(url, "://");
     if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-        return err_set(err, "--target %s: no http:// or https:// URL", url);
+        return err_set(err, "--target: a URL begins with http:// or https://");
     for (const char *c = url; *c; c++)
         if (*c <= ' ' || *c > '~')
             return err_set(err, "--target: a URL holds no spaces and nothing but ASCII");
@@ -245,7 +245,7 @@ static bool read_target(const char *url, struct target *target, struct err *err)
         host = user_end + 1;
     }
     target->host = (struct span){host, len};
-    return len > 0 || err_set(err, "--target %s: no host", url);
+    return len > 0 || err_set(err, "--target: the URL names no host");
 }
 
 static bool read_settings(struct sampler *s, struct err *err)

@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "limits.h"
+#include "opts.h"
 
 #define BODY_PIECES   10           /* of a slow body */
 #define RECEIVE_BYTES (256L << 10) /* at a time, of bodies that are kept */
@@ -122,10 +123,22 @@ static void describe(const struct request *r, CURLcode code, char detail[256])
         snprintf(detail, 256, "%s", words);
 }
 
-static void measure(struct request *r)
+/* Where the answer redirects to. A relative one libcurl completes by our URL, its user and password too. */
+static void keep_location(struct request *r)
 {
     struct answer *a = &r->answer;
     char *location = NULL;
+    struct buf shown;
+    buf_init(&shown, ANSWER_BYTES_MAX);
+    curl_easy_getinfo(r->easy, CURLINFO_REDIRECT_URL, &location);
+    opts_put_url(&shown, location ? location : "");
+    snprintf(a->location, sizeof a->location, "%s", buf_text(&shown));
+    buf_reset(&shown);
+}
+
+static void measure(struct request *r)
+{
+    struct answer *a = &r->answer;
     bool connected = info_long(r->easy, CURLINFO_NUM_CONNECTS) > 0;
     a->status = (unsigned)info_long(r->easy, CURLINFO_RESPONSE_CODE);
     a->connect_us = connected ? info_us(r->easy, CURLINFO_CONNECT_TIME_T) : 0;
@@ -137,10 +150,8 @@ static void measure(struct request *r)
     a->ack_us = first_us > sent_us ? first_us - sent_us : 0;
     a->total_us = clock_mono_us() - a->started_us;
     a->late_us = loop_late_us(r->deliver->loop, a->started_us);
-    if (a->status >= 300 && a->status < 400) {
-        curl_easy_getinfo(r->easy, CURLINFO_REDIRECT_URL, &location);
-        snprintf(a->location, sizeof a->location, "%s", location ? location : "");
-    }
+    if (a->status >= 300 && a->status < 400)
+        keep_location(r);
 }
 
 static void keep_links(struct request *r)
@@ -512,25 +523,40 @@ static bool is_loopback(const char *host)
            (len > 10 && strcasecmp(host + len - 10, ".localhost") == 0);
 }
 
+/* For messages. Of what is no URL nobody can say where its password is: before the last @. */
+static void put_refused(struct buf *out, const char *url, CURLUcode code)
+{
+    const char *at = strrchr(url, '@');
+    if (code == CURLUE_OK)
+        opts_put_url(out, url);
+    else
+        buf_printf(out, "%s%.200s", at ? "…" : "", at ? at : url);
+}
+
 static bool check_url(CURLU *parsed, const struct deliver_options *options, struct err *err)
 {
     const char *url = options->url;
     char *scheme = NULL, *host = NULL;
+    struct buf shown;
     bool ok = false;
+    buf_init(&shown, ANSWER_BYTES_MAX);
     CURLUcode code = curl_url_set(parsed, CURLUPART_URL, url, 0);
     if (code == CURLUE_OK)
         code = curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0);
     bool http = scheme && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
     if (code == CURLUE_OK && http)
         code = curl_url_get(parsed, CURLUPART_HOST, &host, 0);
+    put_refused(&shown, url, code);
     if (code != CURLUE_OK)
-        err_set(err, "%s: not a URL: %s", url, curl_url_strerror(code));
+        err_set(err, "%s: not a URL: %s", buf_text(&shown), curl_url_strerror(code));
     else if (!http)
-        err_set(err, "%s: neither http nor https", url);
+        err_set(err, "%s: neither http nor https", buf_text(&shown));
     else if (!options->allow_remote && !is_loopback(host))
-        err_set(err, "%s: %s is not a loopback address; --allow-remote sends there all the same", url, host);
+        err_set(err, "%s: %s is not a loopback address; --allow-remote sends there all the same",
+                buf_text(&shown), host);
     else
         ok = true;
+    buf_reset(&shown);
     curl_free(scheme);
     curl_free(host);
     return ok;
@@ -576,16 +602,20 @@ static void turn_to(struct deliver *d, CURLU *next, struct buf *url)
 
 bool deliver_turn_to(struct deliver *d, const char *reference, struct buf *url, struct err *err)
 {
+    struct buf shown;
     CURLU *next = curl_url_dup(d->url);
     CURLUcode code = curl_url_set(next, CURLUPART_URL, reference, 0);
+    buf_init(&shown, ANSWER_BYTES_MAX);
+    put_refused(&shown, reference, code);
     bool ok = code == CURLUE_OK && is_same_part(next, d->url, CURLUPART_SCHEME) &&
               is_same_part(next, d->url, CURLUPART_HOST) && is_same_part(next, d->url, CURLUPART_PORT);
     if (ok)
         turn_to(d, next, url);
     else if (code != CURLUE_OK)
-        err_set(err, "\"%.200s\" is not a URL: %s", reference, curl_url_strerror(code));
+        err_set(err, "\"%.200s\" is not a URL: %s", buf_text(&shown), curl_url_strerror(code));
     else
-        err_set(err, "\"%.200s\" is on another server", reference);
+        err_set(err, "\"%.200s\" is on another server", buf_text(&shown));
+    buf_reset(&shown);
     curl_url_cleanup(next);
     return ok;
 }

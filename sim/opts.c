@@ -434,7 +434,7 @@ void opts_put_url(struct buf *out, const char *url)
 {
     const char *host = strstr(url, "://");
     host = host ? host + 3 : url;
-    const char *at = memchr(host, '@', strcspn(host, "/?#"));
+    const char *at = memrchr(host, '@', strcspn(host, "/?#"));
     if (at)
         buf_printf(out, "%.*s…", (int)(host - url), url);
     buf_puts(out, at ? at : url);

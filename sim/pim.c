@@ -1,8 +1,5 @@
-/* pim: see pim.h. One thread: every request is answered from within its handler.
- *
- * The changes of the plan's products and models stand in a list, by time. Who asks something makes those
- * happen that are due by then; an entity is a shelf's entry, with the change that left it as it is. Nothing
- * of this exists before the first question. */
+/* pim: see pim.h. The routes, what is asked and what is answered; what there is comes from stock.c. One
+ * thread: every request is answered from within its handler. */
 #include "pim.h"
 
 #include <stdio.h>
@@ -16,6 +13,7 @@
 #include "json.h"
 #include "limits.h"
 #include "rng.h"
+#include "stock.h"
 
 #define TARGET_BYTES_MAX  512   /* told of a call */
 #define LIMIT_DEFAULT     10    /* rest-api, "Pagination" */
@@ -24,190 +22,16 @@
 #define TOKEN_LASTS_S     3600  /* rest-api, "Authentication" */
 #define MESSAGE_BYTES_MAX 512
 
-enum name { NAME_UUID, NAME_CODE, NAME_COUNT };
-
-struct entry {
-    const char *names[NAME_COUNT];
-    const char *key; /* what lists are sorted by */
-    struct plan_item state;
-    bool there;
-};
-
-/* All products, or all models. A name's number is its entry's. */
-struct shelf {
-    struct interns names[NAME_COUNT];
-    struct entry *entries;
-    size_t count, cap;
-    struct entry **sorted;
-};
-
 struct pim {
     struct httpd *httpd;
     pim_call_fn *called;
     void *called_arg;
     struct rng rng;
     struct interns tokens, refresh_tokens; /* those handed out */
-    const struct plan *plan;               /* NULL: nothing */
-    unsigned past;
+    const struct plan *plan;
     int64_t wall_start_us;
-    uint64_t due_us; /* changes before this have happened */
-    bool indexed;
-    const struct plan_item **changes; /* still to come when it was indexed, by time */
-    size_t change_count, change_cap;
-    size_t happened; /* so many of them */
-    struct shelf shelves[ENTITY_OTHER];
+    struct stock *stock; /* NULL: nothing is shown */
 };
-
-/* ---- what it holds ------------------------------------------------------------------------- */
-
-static const struct event_type *type_of(const struct pim *pim, const struct plan_item *item)
-{
-    return fixture_type(pim->plan->sources[item->source].fixture);
-}
-
-/* Not of a check, of a copy, or of an attribute. */
-static bool is_change(const struct pim *pim, const struct plan_item *item)
-{
-    return item->source < pim->plan->source_count && !item->copy && type_of(pim, item)->kind < ENTITY_OTHER;
-}
-
-static struct entry *find_entry(const struct shelf *shelf, enum name kind, const char *name)
-{
-    uint32_t number = intern_find(&shelf->names[kind], span_of(name));
-    return number == INTERN_NONE ? NULL : &shelf->entries[number];
-}
-
-/* What it was before its first change: nothing, if that creates it. */
-static void set_before(struct entry *entry, const struct plan_item *first, enum change change)
-{
-    entry->state = *first;
-    entry->state.changed_us = 0;
-    if (change == CHANGE_UPDATED && first->version)
-        entry->state.version--;
-    entry->there = change != CHANGE_CREATED;
-}
-
-static struct entry *entry_of(struct pim *pim, const struct plan_item *item)
-{
-    const struct event_type *type = type_of(pim, item);
-    struct shelf *shelf = &pim->shelves[type->kind];
-    struct entity entity;
-    plan_entity(pim->plan, item, &entity);
-    struct entry *entry = find_entry(shelf, NAME_CODE, entity.code);
-    if (entry)
-        return entry;
-    const char *const names[NAME_COUNT] = {[NAME_UUID] = entity.uuid, [NAME_CODE] = entity.code};
-    shelf->entries = mem_grow(shelf->entries, &shelf->cap, shelf->count, sizeof *shelf->entries);
-    entry = &shelf->entries[shelf->count++];
-    for (size_t i = 0; i < NAME_COUNT; i++)
-        entry->names[i] = intern_text(&shelf->names[i], intern(&shelf->names[i], span_of(names[i])));
-    entry->key = entry->names[type->kind == ENTITY_PRODUCT ? NAME_UUID : NAME_CODE];
-    set_before(entry, item, type->change);
-    return entry;
-}
-
-static void happen(struct pim *pim, const struct plan_item *change)
-{
-    struct entry *entry = entry_of(pim, change);
-    entry->state = *change;
-    entry->there = type_of(pim, change)->change != CHANGE_REMOVED;
-}
-
-static int by_time(const void *left, const void *right)
-{
-    const struct plan_item *a = *(const struct plan_item *const *)left;
-    const struct plan_item *b = *(const struct plan_item *const *)right;
-    if (a->changed_us != b->changed_us)
-        return a->changed_us < b->changed_us ? -1 : 1;
-    return a->event < b->event ? -1 : a->event > b->event;
-}
-
-static int by_key(const void *left, const void *right)
-{
-    const struct entry *a = *(struct entry *const *)left, *b = *(struct entry *const *)right;
-    return strcmp(a->key, b->key);
-}
-
-static void sort_shelf(struct shelf *shelf)
-{
-    shelf->sorted = mem_alloc((shelf->count + 1) * sizeof *shelf->sorted);
-    for (size_t i = 0; i < shelf->count; i++)
-        shelf->sorted[i] = &shelf->entries[i];
-    qsort(shelf->sorted, shelf->count, sizeof *shelf->sorted, by_key);
-}
-
-static void collect_changes(struct pim *pim)
-{
-    const struct plan *plan = pim->plan;
-    for (size_t i = 0; plan && i < plan->count + plan->dropped; i++) {
-        if (!is_change(pim, &plan->items[i]))
-            continue;
-        pim->changes = mem_grow(pim->changes, &pim->change_cap, pim->change_count, sizeof(void *));
-        pim->changes[pim->change_count++] = &plan->items[i];
-    }
-    if (pim->change_count)
-        qsort(pim->changes, pim->change_count, sizeof *pim->changes, by_time);
-}
-
-static void index_plan(struct pim *pim)
-{
-    size_t to_come = 0;
-    collect_changes(pim);
-    for (size_t i = 0; i < pim->change_count; i++) {
-        const struct plan_item *change = pim->changes[i];
-        if (pim->past & 1u << plan_universe(pim->plan, change)) {
-            happen(pim, change);
-        } else {
-            entry_of(pim, change);
-            pim->changes[to_come++] = change;
-        }
-    }
-    pim->change_count = to_come;
-    for (size_t i = 0; i < COUNT_OF(pim->shelves); i++)
-        sort_shelf(&pim->shelves[i]);
-    pim->indexed = true;
-}
-
-static void catch_up(struct pim *pim)
-{
-    if (!pim->indexed)
-        index_plan(pim);
-    while (pim->happened < pim->change_count && pim->changes[pim->happened]->changed_us < pim->due_us)
-        happen(pim, pim->changes[pim->happened++]);
-}
-
-static void forget(struct pim *pim)
-{
-    for (size_t i = 0; i < COUNT_OF(pim->shelves); i++) {
-        struct shelf *shelf = &pim->shelves[i];
-        for (size_t name = 0; name < NAME_COUNT; name++)
-            interns_reset(&shelf->names[name]);
-        free(shelf->entries);
-        free(shelf->sorted);
-        *shelf = (struct shelf){0};
-    }
-    free(pim->changes);
-    pim->changes = NULL;
-    pim->change_count = pim->change_cap = pim->happened = 0;
-    pim->indexed = false;
-}
-
-void pim_show(struct pim *pim, const struct plan *plan, unsigned past, int64_t wall_start_us)
-{
-    if (!pim)
-        return;
-    forget(pim);
-    pim->plan = plan;
-    pim->past = past;
-    pim->wall_start_us = wall_start_us;
-    pim->due_us = 0;
-}
-
-void pim_advance(struct pim *pim, uint64_t changed_us)
-{
-    if (pim && pim->due_us <= changed_us)
-        pim->due_us = changed_us + (changed_us < UINT64_MAX);
-}
 
 /* ---- calls --------------------------------------------------------------------------------- */
 
@@ -226,7 +50,7 @@ struct route {
     const char *path;
     bool (*answer)(struct call *call);
     enum entity_kind kind;
-    enum name key;
+    enum stock_name key;
     const char *entity; /* in messages; NULL: there is none */
 };
 
@@ -280,7 +104,7 @@ static void put_link(const struct call *call, struct json_writer *w, const char 
 
 /* ---- search -------------------------------------------------------------------------------- */
 
-enum subject { SUBJECT_UUID = NAME_UUID, SUBJECT_CODE = NAME_CODE, SUBJECT_CREATED, SUBJECT_UPDATED };
+enum subject { SUBJECT_UUID = STOCK_UUID, SUBJECT_CODE = STOCK_CODE, SUBJECT_CREATED, SUBJECT_UPDATED };
 
 /* Those whose name is one of these, whose time is within these seconds; or all others. */
 struct filter {
@@ -484,7 +308,7 @@ static bool read_search(struct call *call, struct list *list)
     return ok;
 }
 
-static bool passes(const struct pim *pim, const struct filter *filter, const struct entry *entry)
+static bool passes(const struct pim *pim, const struct filter *filter, const struct stock_entry *entry)
 {
     bool in;
     if (filter->subject < SUBJECT_CREATED) {
@@ -497,7 +321,7 @@ static bool passes(const struct pim *pim, const struct filter *filter, const str
     return in != filter->negated;
 }
 
-static bool passes_all(const struct pim *pim, const struct list *list, const struct entry *entry)
+static bool passes_all(const struct pim *pim, const struct list *list, const struct stock_entry *entry)
 {
     bool ok = entry->there;
     for (size_t i = 0; ok && i < list->filter_count; i++)
@@ -545,18 +369,19 @@ static bool read_list(struct call *call, struct list *list)
 
 /* What of it is on the page. */
 struct page {
-    const struct entry *entries[LIMIT_MAX];
+    const struct stock_entry *entries[LIMIT_MAX];
     size_t count, matching; /* matching: all of them only when they are to be counted */
+    const char *last;       /* the key of the last: the cursor to what follows */
     bool more;
 };
 
 /* The first entry whose key comes after the cursor. */
-static size_t first_after(const struct shelf *shelf, const char *cursor)
+static size_t first_after(struct stock_entry *const *sorted, size_t count, const char *cursor)
 {
-    size_t low = 0, high = cursor ? shelf->count : 0;
+    size_t low = 0, high = cursor ? count : 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (strcmp(shelf->sorted[middle]->key, cursor) > 0)
+        if (strcmp(sorted[middle]->key, cursor) > 0)
             high = middle;
         else
             low = middle + 1;
@@ -566,16 +391,18 @@ static size_t first_after(const struct shelf *shelf, const char *cursor)
 
 static void find_page(const struct call *call, const struct list *list, struct page *page)
 {
-    const struct shelf *shelf = &call->pim->shelves[call->route->kind];
-    size_t skipped = (list->page - 1) * list->limit;
+    size_t count, skipped = (list->page - 1) * list->limit;
+    struct stock_entry *const *sorted = stock_list(call->pim->stock, call->route->kind, &count);
     *page = (struct page){0};
-    for (size_t i = first_after(shelf, list->after); i < shelf->count; i++) {
-        if (!passes_all(call->pim, list, shelf->sorted[i]) || page->matching++ < skipped)
+    for (size_t i = first_after(sorted, count, list->after); i < count; i++) {
+        if (!passes_all(call->pim, list, sorted[i]) || page->matching++ < skipped)
             continue;
-        if (page->count < list->limit)
-            page->entries[page->count++] = shelf->sorted[i];
-        else
+        if (page->count == list->limit) {
             page->more = true;
+        } else {
+            page->entries[page->count++] = sorted[i];
+            page->last = sorted[i]->key;
+        }
         if (page->more && !list->with_count)
             return;
     }
@@ -615,7 +442,7 @@ static void put_links(const struct call *call, struct json_writer *w, const stru
         put_list_link(call, w, "self", "search_after", list->after);
         put_list_link(call, w, "first", "search_after", NULL);
         if (page->more)
-            put_list_link(call, w, "next", "search_after", page->entries[page->count - 1]->key);
+            put_list_link(call, w, "next", "search_after", page->last);
     } else {
         put_page_link(call, w, "self", list->page);
         put_page_link(call, w, "first", 1);
@@ -628,7 +455,7 @@ static void put_links(const struct call *call, struct json_writer *w, const stru
 }
 
 /* An item of a list: its resource, and a link to it in front. */
-static void put_item(const struct call *call, struct json_writer *w, const struct entry *entry)
+static void put_item(const struct call *call, struct json_writer *w, const struct stock_entry *entry)
 {
     struct buf resource;
     buf_init(&resource, FILE_BYTES_MAX);
@@ -680,8 +507,8 @@ static bool answer_list(struct call *call)
 static bool answer_one(struct call *call)
 {
     const struct pim *pim = call->pim;
-    const struct entry *entry = find_entry(&pim->shelves[call->route->kind], call->route->key, call->key);
-    if (!entry || !entry->there)
+    const struct stock_entry *entry = stock_find(pim->stock, call->route->kind, call->route->key, call->key);
+    if (!entry)
         return refuse(call, 404, "%s \"%.200s\" does not exist or you do not have permission to access it.",
                       call->route->entity, call->key);
     plan_put_resource(pim->plan, &entry->state, pim->wall_start_us, &call->body);
@@ -803,17 +630,14 @@ static bool is_allowed(struct call *call)
 
 static bool answer_entities(struct call *call)
 {
-    if (!is_allowed(call))
-        return false;
-    catch_up(call->pim);
-    return call->key ? answer_one(call) : answer_list(call);
+    return is_allowed(call) && (call->key ? answer_one(call) : answer_list(call));
 }
 
 static const struct route routes[] = {
-    {"/api/oauth/v1/token", answer_token, ENTITY_OTHER, NAME_COUNT, NULL},
-    {"/api/rest/v1/products-uuid", answer_entities, ENTITY_PRODUCT, NAME_UUID, "Product"},
-    {"/api/rest/v1/products", answer_entities, ENTITY_PRODUCT, NAME_CODE, "Product"},
-    {"/api/rest/v1/product-models", answer_entities, ENTITY_PRODUCT_MODEL, NAME_CODE, "Product model"},
+    {"/api/oauth/v1/token", answer_token, ENTITY_OTHER, STOCK_NAME_COUNT, NULL},
+    {"/api/rest/v1/products-uuid", answer_entities, ENTITY_PRODUCT, STOCK_UUID, "Product"},
+    {"/api/rest/v1/products", answer_entities, ENTITY_PRODUCT, STOCK_CODE, "Product"},
+    {"/api/rest/v1/product-models", answer_entities, ENTITY_PRODUCT_MODEL, STOCK_CODE, "Product model"},
 };
 
 static bool find_route(struct call *call)
@@ -889,7 +713,7 @@ void pim_close(struct pim *pim)
     if (!pim)
         return;
     httpd_close(pim->httpd);
-    forget(pim);
+    stock_free(pim->stock);
     interns_reset(&pim->tokens);
     interns_reset(&pim->refresh_tokens);
     free(pim);
@@ -906,4 +730,20 @@ void pim_on_call(struct pim *pim, pim_call_fn *called, void *arg)
         return;
     pim->called = called;
     pim->called_arg = arg;
+}
+
+void pim_show(struct pim *pim, const struct plan *plan, unsigned past, int64_t wall_start_us)
+{
+    if (!pim)
+        return;
+    stock_free(pim->stock);
+    pim->stock = plan ? stock_new(plan, past) : NULL;
+    pim->plan = plan;
+    pim->wall_start_us = wall_start_us;
+}
+
+void pim_advance(struct pim *pim, uint64_t changed_us)
+{
+    if (pim)
+        stock_advance(pim->stock, changed_us);
 }

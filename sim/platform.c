@@ -263,17 +263,6 @@ uint64_t platform_due_us(const struct platform *p, uint64_t now_us)
 
 /* ---- suspension ------------------------------------------------------------------------------- */
 
-const char *suspension_sentence(enum suspension cause)
-{
-    static const char *const sentences[] = {
-        [SUSPENSION_NONE] = "the subscription is active",
-        [SUSPENSION_NOT_FOUND] = "the endpoint answered 404",
-        [SUSPENSION_REDIRECT] = "the endpoint answered with a redirect",
-        [SUSPENSION_SUCCESS_RATE] = "too few deliveries succeeded in the last hour",
-    };
-    return sentences[cause];
-}
-
 static void lose(struct platform *p, size_t first, size_t count)
 {
     if (!count)
@@ -309,12 +298,12 @@ static void suspend(struct platform *p, enum suspension cause)
 }
 
 /* As a new subscription: how it went before is forgotten. */
-static void resume(struct platform *p, uint64_t at_us)
+static void resume(struct platform *p)
 {
     p->tally.suspended = SUSPENSION_NONE;
     p->rate_told = p->throttle.rate = p->throttle.min;
     success_init(&p->success, p->flow.success_window_us);
-    tell(p, &(struct notice){.kind = NOTICE_RESUMED, .at_us = at_us});
+    tell(p, &(struct notice){.kind = NOTICE_RESUMED, .at_us = p->resume_us});
 }
 
 /* Time passes. Nobody resumes before what was due until then is lost: a check may stand before it. */
@@ -326,14 +315,7 @@ static void advance(struct platform *p, uint64_t now_us)
     bool over = p->now_us >= p->resume_us;
     lose_due(p, over ? p->resume_us - 1 : p->now_us);
     if (over && (p->cursor == p->plan->count || p->plan->items[p->cursor].at_us >= p->resume_us))
-        resume(p, p->resume_us);
-}
-
-void platform_resume(struct platform *p, uint64_t now_us)
-{
-    advance(p, now_us);
-    if (p->tally.suspended)
-        resume(p, p->now_us);
+        resume(p);
 }
 
 /* ---- sending ---------------------------------------------------------------------------------- */

@@ -48,7 +48,6 @@ uint32_t platform_in_flight(const struct platform *platform);
 /* ---- over hours ----------------------------------------------------------------------------- */
 
 enum suspension { SUSPENSION_NONE, SUSPENSION_NOT_FOUND, SUSPENSION_REDIRECT, SUSPENSION_SUCCESS_RATE };
-const char *suspension_sentence(enum suspension cause); /* "the endpoint answered 404" */
 
 /* Something that the platform decided. */
 struct notice {
@@ -78,8 +77,6 @@ void platform_regulate(struct platform *platform, const struct flow *flow, platf
 /* What came of a delivery; before platform_ended. Only needed when regulated. */
 void platform_answered(struct platform *platform, const struct delivery *delivery, enum outcome outcome,
                        unsigned status, uint64_t now_us);
-/* Somebody resumed the subscription; nothing happens if it was not suspended. */
-void platform_resume(struct platform *platform, uint64_t now_us);
 
 /* What became of the events so far; the six sum up to all events of the plan, copies included. */
 struct tally {

@@ -297,6 +297,21 @@ class Bench:
         row("plan of 1,000,000 ÷ plan of 100,000", f"{ratio:.1f}", "10 ± 2.5", abs(ratio - 10) <= 2.5)
         at_most("plan, resident at its peak", many["bytes"] / many["events"], 200, " B/event")
 
+    def hours(self):
+        """The laws over hours. What the events of a simulated hour cost is what an hour costs."""
+        runs = [[json.loads(line) for line in output(tool("hours")).splitlines()] for _ in range(3)]
+        stories = [min(same, key=lambda story: story["us"]) for same in zip(*runs)]
+        for story in stories:
+            rate = story["hours"] / story["us"] * 1e6
+            busy = story["events"] == 1_000_000  # no day of a shop: what an hour costs, its events do
+            row(story["story"], f"{rate:,.0f} hours/s", "" if busy else "≥ 1,000 hours/s",
+                None if busy else rate >= 1000)
+        millions = [story for story in stories if story["events"] == 1_000_000]
+        few, many = (max(story["us"] / story["events"] for story in some) for some in (stories[1:2], millions))
+        row("an event of those, at most", f"{1000 * many:.0f} ns")
+        at_most("an event of a million ÷ one of 86,400", many / few, 2)
+        at_most("plan and platform at their peak", max(story["bytes"] for story in millions) / 1e6, 200, " B/event")
+
     def judging(self):
         """A real run's records, again and again under new numbers, until they are a million."""
         deliveries, times = 33_400, 10
@@ -333,7 +348,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="pimsim-bench-") as folder:
         bench = Bench(folder)
         for measure in (bench.emission, bench.pacing, bench.ack, bench.signing, bench.splicing, bench.version,
-                        bench.planning, bench.judging, bench.commands):
+                        bench.planning, bench.hours, bench.judging, bench.commands):
             measure()
     print(f"\n{rows.count(True)} passed, {rows.count(False)} failed")
     return 1 if False in rows else 0

@@ -615,6 +615,30 @@ static void test_deliver_checks_where_to(void **state)
     }
 }
 
+static void test_deliver_hides_the_password_of_a_url_that_it_refuses(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {
+        "ftp://me:hunter2@127.0.0.1/", "http://me:hunter2@example.com/", "http://me:hunter2@a b/",
+        "http://me:a@hunter2@[::1",    "http://me:a/hunter2@127.0.0.1",  "me:hunter2@127.0.0.1:1/",
+        "//me:hunter2@127.0.0.1/",     "http:me:hunter2@127.0.0.1/",     "http:/me:hunter2@127.0.0.1:x/",
+    };
+    struct stage s;
+    struct buf body, url;
+    begin_getting(&s, &body, 1000);
+    buf_init(&url, 1000);
+    for (size_t i = 0; i < COUNT_OF(urls); i++) {
+        struct deliver_options options = {.url = urls[i]};
+        if (deliver_check(&options, &err) || strstr(err.text, "hunter2") || !strstr(err.text, "…@"))
+            fail_msg("%s: %s", urls[i], err.text);
+    }
+    assert_false(deliver_turn_to(s.deliver, "http://me:hunter2@127.0.0.2/", &url, &err));
+    assert_string_equal(err.text, "\"http://…@127.0.0.2/\" is on another server");
+    finish(&s);
+    buf_reset(&body);
+    buf_reset(&url);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -637,6 +661,7 @@ int main(void)
         cmocka_unit_test(test_deliver_keeps_whole_bodies_when_asked),
         cmocka_unit_test(test_deliver_turns_to_another_page_of_the_same_server),
         cmocka_unit_test(test_deliver_checks_where_to),
+        cmocka_unit_test(test_deliver_hides_the_password_of_a_url_that_it_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

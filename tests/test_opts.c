@@ -323,6 +323,26 @@ static void test_the_line_that_repeats_a_run_holds_no_secret(void **state)
     assert_repeats((char[]){"npm test"}, "'npm test'"); /* a word like any other */
 }
 
+static void test_a_url_is_shown_without_its_password(void **state)
+{
+    (void)state;
+    static const char *const table[][2] = {
+        {"http://me:hunter2@h:1/x?y=@z", "http://…@h:1/x?y=@z"},
+        {"http://me:a@hunter2@h/", "http://…@h/"},
+        {"me:hunter2@h", "…@h"},
+        {"http://h/@x", "http://h/@x"},
+        {"", ""},
+    };
+    struct buf shown;
+    buf_init(&shown, 100);
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        buf_clear(&shown);
+        opts_put_url(&shown, table[i][0]);
+        assert_string_equal(buf_text(&shown), table[i][1]);
+    }
+    buf_reset(&shown);
+}
+
 static void test_opts_help_fits_80_columns_and_a_screen(void **state)
 {
     (void)state;
@@ -372,6 +392,7 @@ int main(void)
         IN_FOLDER(test_opts_config_chooses_the_file),
         IN_FOLDER(test_opts_help_needs_nothing_else_to_be_right),
         IN_FOLDER(test_the_line_that_repeats_a_run_holds_no_secret),
+        cmocka_unit_test(test_a_url_is_shown_without_its_password),
         cmocka_unit_test(test_opts_help_fits_80_columns_and_a_screen),
         cmocka_unit_test(test_opts_help_shows_letters_words_and_defaults),
     };

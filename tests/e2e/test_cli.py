@@ -36,7 +36,7 @@ def test_errors_name_the_command_and_the_nearest(pimsim):
     assert_fails(pimsim("run", "--ur"), 2, "pimsim run: --ur: unknown option (did you mean --url?)")
     assert_fails(pimsim("run", "--bug=x"), 2, "pimsim run: --bug: not an option of this command, but of demo, connector")
     assert_fails(pimsim("list", "rulez"), 2, "pimsim list: rulez: nothing to list (did you mean rules?)")
-    assert_fails(pimsim("list"), 2, "pimsim list: list what? events, scenarios, rules, bugs or platforms")
+    assert_fails(pimsim("list", "weather"), 2, "pimsim list: weather: nothing to list; pimsim list shows what there is")
     assert_fails(pimsim("init", "here"), 2, "pimsim init: here: unexpected argument; usage: pimsim init")
     assert_fails(pimsim("explain", "ack/deadlin"), 2, "pimsim explain: ack/deadlin: unknown rule (did you mean ack/deadline?)")
 
@@ -49,10 +49,13 @@ def test_pimsim_json_is_checked(pimsim, tmp_path):
     assert pimsim("run", "--help").returncode == 0  # help never depends on it
 
 
-@pytest.mark.parametrize("what", ["events", "scenarios", "rules", "bugs", "platforms"])
+LISTS = ["events", "scenarios", "rules", "bugs", "platforms"]
+
+
+@pytest.mark.parametrize("what", [[], *([name] for name in LISTS)])
 def test_lists_agree_as_text_and_json(pimsim, what):
-    rows = json.loads(pimsim("list", what, "--format", "json").stdout)
-    text = pimsim("list", what).stdout.splitlines()
+    rows = json.loads(pimsim("list", *what, "--format", "json").stdout)
+    text = pimsim("list", *what).stdout.splitlines()
     assert len(text) == len(rows) + 1 and rows
     assert text[0].split() == list(rows[0])
     for line, row in zip(text[1:], rows):
@@ -61,7 +64,8 @@ def test_lists_agree_as_text_and_json(pimsim, what):
 
 def test_lists_hold_what_is_promised(pimsim):
     names = {what: [next(iter(row.values())) for row in json.loads(pimsim("list", what, "--format=json").stdout)]
-             for what in ["events", "rules", "bugs", "platforms"]}
+             for what in LISTS}
+    assert [row["list"] for row in json.loads(pimsim("list", "--format=json").stdout)] == LISTS
     assert sorted(names["platforms"]) == ["aep", "events-api"]
     assert len(names["bugs"]) >= 15
     assert {"ack/deadline", "reach/head", "sig/valid", "form/batch"} <= set(names["rules"])

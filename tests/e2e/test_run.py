@@ -63,6 +63,14 @@ def test_path_query_and_user_go_out_as_with_curl(play):
     assert {r.headers["authorization"] for r in server.requests} == {"Basic " + base64.b64encode(b"user:pa@ss").decode()}
 
 
+def test_a_redirect_is_told_without_our_password(play):
+    with Server(serving(lambda request: answer(307, Location="/elsewhere"))) as server:
+        done = play(server.url.replace("//", "//me:hunter2@"), QUICK)
+    told = json.dumps(done.records) + json.dumps(done.report) + done.out + done.err
+    assert done.verdicts["reach/redirect"] == "fail" and "hunter2" not in told
+    assert done.answers[0]["location"] == server.url.replace("//", "//…@") + "elsewhere"
+
+
 def test_proxies_of_the_environment_are_ignored(play):
     nowhere = f"http://127.0.0.1:{free_port()}"
     with sound() as server:
