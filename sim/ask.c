@@ -3,7 +3,6 @@
 #include "ask.h"
 
 #include <cjson/cJSON.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,15 +113,6 @@ static void send_request(struct ask *ask, const char *reference, const char *con
     buf_reset(&url);
 }
 
-static void put_escaped(struct buf *out, const char *text)
-{
-    for (; *text; text++)
-        if (isalnum((unsigned char)*text) || strchr("-._~", *text))
-            buf_putc(out, *text);
-        else
-            buf_printf(out, "%%%02X", (unsigned char)*text);
-}
-
 static void ask_for(struct ask *ask, size_t kind, const char *keys)
 {
     struct buf search, target;
@@ -132,7 +122,7 @@ static void ask_for(struct ask *ask, size_t kind, const char *keys)
     buf_init(&target, TARGET_BYTES_MAX);
     buf_printf(&search, "{\"%s\":[{\"operator\":\"IN\",\"value\":%s}]}", kinds[kind].key, keys);
     buf_printf(&target, "%s?limit=%d&search=", kinds[kind].path, INBOX_ASKED_MAX);
-    put_escaped(&target, buf_text(&search));
+    buf_put_escaped(&target, buf_text(&search));
     snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", ask->token);
     send_request(ask, buf_text(&target), &header, 1, (struct span){0});
     buf_reset(&search);

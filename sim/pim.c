@@ -73,16 +73,6 @@ PRINTF_LIKE(3, 4) static bool refuse(struct call *call, unsigned status, const c
     return false;
 }
 
-static void put_escaped(struct buf *out, const char *text)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    for (; *text; text++)
-        if (strchr(plain, *text))
-            buf_putc(out, *text);
-        else
-            buf_printf(out, "%%%02X", (unsigned)(unsigned char)*text);
-}
-
 /* A member "_links" or of it: {"href": …}. The address is the one that we were called by. */
 static void put_link(const struct call *call, struct json_writer *w, const char *name, const char *path_rest,
                      struct span query)
@@ -93,7 +83,7 @@ static void put_link(const struct call *call, struct json_writer *w, const char 
     buf_printf(&href, "http://%s%s", host ? host : "127.0.0.1", call->route->path);
     if (path_rest) {
         buf_putc(&href, '/');
-        put_escaped(&href, path_rest);
+        buf_put_escaped(&href, path_rest);
     }
     buf_put_span(&href, query);
     json_open(w, name, '{');
@@ -417,11 +407,11 @@ static void put_list_link(const struct call *call, struct json_writer *w, const 
     struct buf query;
     buf_init(&query, BODY_BYTES_MAX);
     if (place)
-        buf_printf(&query, "?%s=", place_name), put_escaped(&query, place);
+        buf_printf(&query, "?%s=", place_name), buf_put_escaped(&query, place);
     for (size_t i = 0; i < COUNT_OF(kept); i++) {
         const char *value = httpd_query(call->request, kept[i]);
         if (value)
-            buf_printf(&query, "%c%s=", query.len ? '&' : '?', kept[i]), put_escaped(&query, value);
+            buf_printf(&query, "%c%s=", query.len ? '&' : '?', kept[i]), buf_put_escaped(&query, value);
     }
     put_link(call, w, name, NULL, buf_span(&query));
     buf_reset(&query);
