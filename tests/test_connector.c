@@ -1186,7 +1186,7 @@ static void test_connector_asks_again_after_a_failure(void **state)
     static const struct {
         unsigned refusals, status;
         const char *answer;
-        unsigned tokens, seconds;
+        unsigned tokens, seconds; /* of pause */
     } table[] = {
         {1, 401, NULL, 2, 0}, /* a token that was good: at once */
         {1, 500, NULL, 1, 1}, {1, 429, NULL, 1, 1},        {2, 401, NULL, 3, 1},
@@ -1208,7 +1208,8 @@ static void test_connector_asks_again_after_a_failure(void **state)
         pim.answer = NULL;
         assert_string_equal(rows(&desk), ROW_N("2"));
         assert_int_equal(pim.tokens, table[i].tokens);
-        assert_int_equal((clock_mono_us() - start_us) / 1000000, table[i].seconds);
+        assert_int_equal(clock_mono_us() - start_us >= 1000000,
+                         table[i].seconds); /* or more: a busy machine */
         port_close(&desk, &pim);
     }
 }
