@@ -430,43 +430,54 @@ static bool check_events(const struct plan *plan, struct err *err)
     return true;
 }
 
-/* Faults strike B alone: its items are put behind the others, each where a fault looks for its neighbours.
- * The first of them. */
-static size_t set_b_apart(struct plan *plan)
+/* Puts the items of a universe, and of those after it, behind the others. The first of them. */
+static size_t set_apart(struct plan *plan, enum universe universe)
 {
-    if (plan->universes == 1)
-        return 0;
-    struct plan_item *b = mem_alloc(plan->count * sizeof *b);
-    size_t others = 0, b_count = 0;
+    struct plan_item *apart = mem_alloc(plan->count * sizeof *apart);
+    size_t others = 0, count = 0;
     for (size_t i = 0; i < plan->count; i++)
-        if (plan_universe(plan, &plan->items[i]) == UNIVERSE_B)
-            b[b_count++] = plan->items[i];
+        if (plan_universe(plan, &plan->items[i]) >= universe)
+            apart[count++] = plan->items[i];
         else
             plan->items[others++] = plan->items[i];
-    memcpy(plan->items + others, b, b_count * sizeof *b);
-    free(b);
+    memcpy(plan->items + others, apart, count * sizeof *apart);
+    free(apart);
     return others;
 }
 
-/* A restart disturbs all universes: A and A' are over, and were looked at, before B begins. */
-static void hold_b_back(struct plan *plan, size_t first, uint64_t stream_end_us)
+/* The items from `first` on come after all others, and after a look at what those have left. */
+static void hold_back(struct plan *plan, size_t first, uint64_t until_us, uint16_t look)
 {
     uint32_t last = (uint32_t)plan->count;
     for (size_t i = first; i < last; i++) {
-        plan->items[i].at_us += stream_end_us;
+        plan->items[i].at_us += until_us;
         plan->items[i].order += last + 1;
     }
-    struct plan_item *snapshot = add_item(plan);
-    snapshot->at_us = stream_end_us;
-    snapshot->source = PLAN_SNAPSHOT;
+    struct plan_item *between = add_item(plan);
+    between->at_us = until_us;
+    between->source = look;
+}
+
+/* In a migration A is over before A' begins, as both are before B: what the connector makes of the time, or
+ * of what comes together, differs between them then, and is known for noise. */
+static void hold_a2_back(struct plan *plan, uint64_t stream_end_us)
+{
+    size_t first = set_apart(plan, UNIVERSE_A2);
+    for (size_t i = 0; i < first; i++)
+        if (!plan_is_event(&plan->items[i])) { /* a look, for both */
+            struct plan_item look = plan->items[i];
+            *add_item(plan) = look;
+        }
+    hold_back(plan, first, stream_end_us, PLAN_SETTLE);
 }
 
 static void apply_faults(struct builder *b)
 {
     struct plan *plan = b->plan;
-    struct fault_pass f = {.plan = plan, .first = set_b_apart(plan), .stream_end = plan->count};
-    if (scenario_has(plan->scenario, FAULT_RESTART))
-        hold_b_back(plan, f.first, f.start_us = (uint64_t)b->at_us);
+    size_t first = plan->universes > 1 ? set_apart(plan, UNIVERSE_B) : 0; /* faults strike B alone … */
+    struct fault_pass f = {.plan = plan, .first = first, .stream_end = plan->count};
+    if (scenario_has(plan->scenario, FAULT_RESTART)) /* … but a restart all: A and A' are over by then */
+        hold_back(plan, first, f.start_us = (uint64_t)b->at_us, PLAN_SNAPSHOT);
     for (size_t i = 0; i < plan->scenario->fault_count; i++)
         apply_fault(f, (uint8_t)i);
 }
@@ -642,6 +653,8 @@ static bool build(struct builder *b, struct err *err)
     plan->age_us += 1000000;
     if (!load_catalog(b, err) || !check_events(plan, err))
         return false;
+    if (s->migration && plan->profile->id != PLATFORM_AEP)
+        hold_a2_back(plan, (uint64_t)b->at_us);
     apply_faults(b);
     remove_dropped(b);
     sort_items(plan);

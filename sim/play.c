@@ -597,12 +597,12 @@ static struct idents *idents_of(const struct player *p)
 }
 
 /* Wait until the state stands still; what it is then may be for the journal. */
-static bool look(struct player *p, bool with_b, bool record, struct err *err)
+static bool look(struct player *p, enum observe_stage stage, struct err *err)
 {
     struct observation seen = {0};
     struct idents *idents = idents_of(p);
-    bool ok = observe_settle(p->options->observe, idents, with_b, &seen, err);
-    if (ok && record && seen.end != OBSERVED_INTERRUPTED)
+    bool ok = observe_settle(p->options->observe, idents, stage, &seen, err);
+    if (ok && stage != OBSERVE_MIDWAY && seen.end != OBSERVED_INTERRUPTED)
         record_snapshot(&p->recorder, &seen);
     observation_reset(&seen);
     idents_free(idents);
@@ -640,7 +640,7 @@ static bool play_stream(struct player *p, struct err *err)
         if (halt == HALT_RESTART)
             restart_connector(p);
         else if (halt == HALT_NOTIFY ? !notify_send(p->notify, &p->recorder, &p->deliveries, err)
-                                     : !look(p, false, halt == HALT_SNAPSHOT, err))
+                                     : !look(p, halt == HALT_SETTLE ? OBSERVE_MIDWAY : OBSERVE_BEFORE_B, err))
             return false;
         vclock_forget(&p->clock, clock_mono_us() - from_us);
         if (halt != HALT_NOTIFY)
@@ -704,7 +704,7 @@ static bool play_legs(struct player *p, const struct scenario *scenario, struct 
         ok = !p->legs[i].plan || play_leg(p, &p->legs[i], err);
     }
     if (ok && scenario->effects && !p->given_up && !loop_interrupted(p->loop))
-        ok = look(p, true, true, err);
+        ok = look(p, OBSERVE_LAST, err);
     for (int i = 0; i < REFUSED_COUNT && ok && !p->given_up; i++)
         ok = diagnose(p, &p->refused[i], err);
     return ok;
