@@ -312,22 +312,25 @@ void trials_reset(struct trials *trials)
 
 /* ---- what is held against a rule ------------------------------------------------------------ */
 
+static bool is_of_names(const struct transcript *t, const struct trial *trial, enum rule_id rule)
+{
+    return rule == RULE_PORT_IDENTIFIER && asks_for_names(played_of(t, trial));
+}
+
 /* Whether an entity kept its identifier can be seen where it is there at all. */
 static bool speaks_of(const struct transcript *t, const struct trial *trial, const struct subject *s,
                       enum rule_id rule)
 {
-    bool of_names = rule == RULE_PORT_IDENTIFIER && asks_for_names(played_of(t, trial));
     return (s->in_b || s->differs) && !s->open &&
-           (of_names ? s->nameless || !s->differs : rule_of(t, trial, s) == rule);
+           (is_of_names(t, trial, rule) ? s->nameless || !s->differs : rule_of(t, trial, s) == rule);
 }
 
 /* One trial; judged is 0 when it says nothing. */
 static struct charge charge_of(const struct transcript *t, const struct trial *trial, enum rule_id rule)
 {
     struct charge c = {0};
-    const struct played *p = played_of(t, trial);
-    bool of_names = rule == RULE_PORT_IDENTIFIER && asks_for_names(p);
-    bool any_struck = false, own = p->effects == rule || of_names;
+    bool any_struck = false, of_names = is_of_names(t, trial, rule);
+    bool own = played_of(t, trial)->effects == rule || of_names;
     uint64_t refusable = 0;
     if (own && trial->end == TRIAL_NOT_BACK)
         return (struct charge){.judged = 1, .failed = 1};

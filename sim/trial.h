@@ -2,7 +2,8 @@
  *
  * In every scenario with effects, what B's part of the state lacks or has too much (effects.h) is held
  * against exactly one rule: that of a request which had to be refused, where the entity had one; else the
- * scenario's. An entity counts only where everything that should have been acknowledged was. */
+ * scenario's, but for an identifier that a port lost, which has a rule of its own. An entity counts only
+ * where everything that should have been acknowledged was. */
 #ifndef PIMSIM_TRIAL_H
 #define PIMSIM_TRIAL_H
 
