@@ -149,6 +149,16 @@ void buf_put_u64(struct buf *b, uint64_t n)
     buf_put(b, digits + at, sizeof digits - at);
 }
 
+void buf_put_escaped(struct buf *b, const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    for (; *text; text++)
+        if (strchr(plain, *text))
+            buf_putc(b, *text);
+        else
+            buf_printf(b, "%%%02X", (unsigned)(unsigned char)*text);
+}
+
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list args, again;

@@ -70,7 +70,8 @@ void buf_put(struct buf *b, const void *bytes, size_t len);
 void buf_put_span(struct buf *b, struct span s);
 void buf_puts(struct buf *b, const char *text);
 void buf_putc(struct buf *b, char c);
-void buf_put_u64(struct buf *b, uint64_t n); /* decimal; the fast path of the journal */
+void buf_put_u64(struct buf *b, uint64_t n);           /* decimal; the fast path of the journal */
+void buf_put_escaped(struct buf *b, const char *text); /* for a URL: all but A-Z a-z 0-9 - . _ ~ as %XX */
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* len more bytes to be written by the caller; NULL when full. */
 char *buf_extend(struct buf *b, size_t len);

@@ -421,7 +421,8 @@ static enum rule_id blame_reachability(const struct survey *s, const struct atte
 static enum rule_id blame_of(const struct survey *s, struct attempt *a)
 {
     bool redirected = attempt_redirected(a) && a->kind <= KIND_REACHABILITY;
-    if (attempt_met(s->t, a) || (a->excuse && !redirected) || a->kind == KIND_NOTIFICATION)
+    if (attempt_met(s->t, a) || (a->excuse && !redirected) || a->kind == KIND_NOTIFICATION ||
+        a->kind == KIND_BASELINE)
         return RULE_NONE;
     if (redirected)
         return RULE_REACH_REDIRECT;
@@ -492,7 +493,7 @@ static void excuse_absence(struct transcript *t)
     for (size_t i = 0; i < t->attempt_count; i++) {
         struct attempt *a = &t->attempts[i];
         bool refused = a->ended && a->outcome == OUTCOME_REFUSED;
-        if (a->kind == KIND_NOTIFICATION)
+        if (a->kind == KIND_NOTIFICATION || a->kind == KIND_BASELINE)
             continue;
         if (attempt_answered(a) && a->at_us >= since_us)
             gone = false;

@@ -108,6 +108,8 @@ bool cmd_settings(const struct options *options, enum platform_id platform, stru
     settings->content_type = options->content_type;
     settings->source = options->source;
     settings->subject = options->subject;
+    settings->client_id = options->client_id;
+    settings->send_identifier = options->send_identifier;
     settings->headers = options->header.items;
     settings->header_count = options->header.count;
     settings->pim_version = PIM_SERENITY;

@@ -9,6 +9,7 @@ bool cmd_connector(const struct options *options, enum exit_code *code, struct e
         .secret = options->secret,
         .secret_secondary = options->secret_secondary,
         .db = options->db,
+        .pim_url = options->pim_url,
     };
     if (options->port > UINT16_MAX)
         return err_set(err, "--port: %llu is not between 0 and 65535", (unsigned long long)options->port);

@@ -51,12 +51,21 @@ struct judging {
 static struct judging judging_of(const struct rule *rule, const struct suite *suite)
 {
     bool by_state = category_at(category_of(rule))->judged_by == BY_STATE, state = false, restart = false;
+    bool port = false;
     for (size_t i = 0; i < suite->count; i++) {
         const struct scenario *s = suite->scenarios[i];
         bool own = s->effects && strcmp(s->effects, rule->id) == 0;
         state |= own || (s->effects && forbids_effects(s, rule));
         restart |= own && restarts(s);
+        port |= s->migration && judges(s, rule);
     }
+    if (port)
+        return (struct judging){"the connector's state: every change happens to three products, two of which "
+                                "are told through the "
+                                "Events API and the third through AEP; where the third ends otherwise than "
+                                "the other two, it speaks "
+                                "against the port (docs/migration.md)",
+                                "--url-events-api, --url-aep and --pim; " SEE};
     if (by_state)
         return (struct judging){
             "the connector's state: every change happens to three products, twice undisturbed and once with "
@@ -76,14 +85,14 @@ static bool is(const char *found, const struct rule *rule)
     return found && strcmp(found, rule->id) == 0;
 }
 
-/* What a run without names leaves out: the scenario over hours that shows the rule, if no other does. */
-static const char *only_in_hours(const struct suite *suite, const struct rule *rule)
+/* What a run without names leaves out: the scenario that shows the rule, if no other does. */
+static const char *only_when_named(const struct suite *suite, const struct rule *rule)
 {
     const char *name = NULL;
     for (size_t i = 0; i < suite->count; i++) {
         if (!judges(suite->scenarios[i], rule))
             continue;
-        if (!suite->scenarios[i]->flow)
+        if (!suite->scenarios[i]->flow && !suite->scenarios[i]->migration)
             return NULL;
         name = name ? name : suite->scenarios[i]->name;
     }
@@ -94,10 +103,10 @@ static const char *only_in_hours(const struct suite *suite, const struct rule *r
 static bool put_command(const struct connector_bug_row *bug, const struct rule *rule,
                         const struct suite *suite, struct buf *out)
 {
-    const char *hours = only_in_hours(suite, rule);
+    const char *named = only_when_named(suite, rule);
     bool aep = is(bug->rule_aep, rule), events_api = is(bug->rule_events_api, rule);
     if (aep || events_api)
-        buf_printf(out, "pimsim demo --bug %s%s%s%s", bug->name, hours ? " " : "", hours ? hours : "",
+        buf_printf(out, "pimsim demo --bug %s%s%s%s", bug->name, named ? " " : "", named ? named : "",
                    aep ? "" : " --platform events-api");
     return aep || events_api;
 }

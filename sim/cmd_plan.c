@@ -25,6 +25,23 @@ static void print_plan(const struct plan *plan)
     buf_reset(&text);
 }
 
+/* A migration has two parts. */
+static bool plan_all(const struct scenario *scenario, enum platform_id platform,
+                     const struct settings *settings, struct data *data, uint64_t seed, struct err *err)
+{
+    const enum platform_id parts[] = {PLATFORM_EVENTS_API, platform};
+    bool ok = true;
+    for (size_t i = scenario->migration ? 0 : 1; i < COUNT_OF(parts) && ok; i++) {
+        struct plan *plan;
+        ok = plan_build(&plan, scenario, profile_get(parts[i]), settings, data, seed, err);
+        if (ok) {
+            print_plan(plan);
+            plan_free(plan);
+        }
+    }
+    return ok;
+}
+
 bool cmd_plan(const struct options *options, enum exit_code *code, struct err *err)
 {
     (void)code;
@@ -40,15 +57,10 @@ bool cmd_plan(const struct options *options, enum exit_code *code, struct err *e
               data_open(&data, options->data, err) &&
               suite_load(&suite, data, options->args.items, options->args.count, rule_known, err);
     for (size_t i = 0; i < suite.count && ok; i++) {
-        struct plan *plan;
         if (!(suite.scenarios[i]->platforms & PLATFORM_BIT(platform)))
             continue;
         planned++;
-        ok = plan_build(&plan, suite.scenarios[i], profile_get(platform), &settings, data, seed, err);
-        if (ok) {
-            print_plan(plan);
-            plan_free(plan);
-        }
+        ok = plan_all(suite.scenarios[i], platform, &settings, data, seed, err);
     }
     if (ok && !planned)
         ok = err_set(err, "none of these scenarios is for %s (--platform)", platform_names[platform]);

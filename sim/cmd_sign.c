@@ -51,6 +51,7 @@ static void render_event(struct sampler *s, uint64_t index)
         .created_us = created ? s->wall_us : s->wall_us - ENTITY_AGE_US,
         .subject = s->settings.subject,
         .source = s->settings.source,
+        .identified = s->profile->id == PLATFORM_AEP && s->settings.send_identifier,
         .version = created ? 0 : 1,
     };
     if (s->options->event_id)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "clock.h"
 #include "httpd.h"
 #include "inbox.h"
@@ -37,6 +38,7 @@ struct connector {
     struct loop *loop;
     struct httpd *httpd;
     struct inbox *inbox;
+    struct ask *ask; /* NULL: there is no PIM to ask */
     struct loop_timer apply_timer;
     EVP_MAC_CTX *mac;
     char *secrets[SECRETS_MAX]; /* any of them will do */
@@ -89,7 +91,8 @@ static const enum inbox_flaw inbox_flaws[BUG_END] = {
     [BUG_DEDUP_MEMORY] = INBOX_DEDUP_MEMORY,   [BUG_MARK_FIRST] = INBOX_TRUSTS_LOOK_UP,
     [BUG_BATCH_LOOKUP] = INBOX_TRUSTS_LOOK_UP, [BUG_CHECK_THEN_INSERT] = INBOX_TRUSTS_LOOK_UP,
     [BUG_LAST_ARRIVAL] = INBOX_LAST_ARRIVAL,   [BUG_RESURRECT] = INBOX_RESURRECT,
-    [BUG_LATE_CREATE] = INBOX_LATE_CREATE,
+    [BUG_LATE_CREATE] = INBOX_LATE_CREATE,     [BUG_PORT_IDENTIFIER] = INBOX_OWN_IDENTIFIER,
+    [BUG_PORT_DELTA] = INBOX_TRUSTS_PAYLOAD,   [BUG_PORT_TWICE] = INBOX_KEEPS_APART,
 };
 
 size_t connector_bug_count(void)
@@ -367,6 +370,23 @@ static bool is_foreign(const struct connector *connector, const cJSON *object, c
     return false;
 }
 
+/* What is kept. With a PIM to ask, that is what the entity is: an event of the Events API has it, one of AEP
+ * about a product or a model has nothing of it. */
+static void read_payload(const struct connector *connector, const char *type, const cJSON *data,
+                         const cJSON *entity, struct inbox_event *event)
+{
+    bool whole = cJSON_GetObjectItemCaseSensitive(data, "resource");
+    bool light = !whole && (strcmp(event->kind, "product") == 0 || strcmp(event->kind, "product_model") == 0);
+    const cJSON *kept = connector->ask ? entity : data;
+    if (connector->ask && light && connector->bug == BUG_PORT_DELTA && ends_with(type, ".delta")) {
+        kept = cJSON_GetObjectItemCaseSensitive(entity, "changes");
+    } else if (connector->ask && light) {
+        event->ask = connector->bug != BUG_PORT_HOLLOW;
+        return;
+    }
+    event->payload = cJSON_PrintUnformatted(kept);
+}
+
 /* Both platforms' spellings at once: an event has one or the other. What is missing does not matter but
  * for the id; what is not known is kept in mind by its id alone. */
 static struct reply read_event(const struct connector *connector, const cJSON *object,
@@ -384,7 +404,8 @@ static struct reply read_event(const struct connector *connector, const cJSON *o
         .id = id,
         .time_us = read_time(time),
         .created = ends_with(type, ".created"),
-        .deleted = ends_with(type, ".removed") || ends_with(type, ".deleted"),
+        .deleted = ends_with(type, ".removed") ||
+                   (ends_with(type, ".deleted") && connector->bug != BUG_PORT_REMOVED),
     };
     read_kind(type, event->kind);
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(object, "data");
@@ -394,9 +415,9 @@ static struct reply read_event(const struct connector *connector, const cJSON *o
     event->key = first_text_of(entity, (const char *const[]){"uuid", "identifier", "code"}, 3);
     const char *author = text_of(cJSON_GetObjectItemCaseSensitive(data, "author"), "identifier");
     bool own = author && strcmp(author, OWN_CLIENT_ID) == 0;
-    event->applies = event->key && !own;
+    event->applies = event->key && (!own || connector->bug == BUG_PORT_OWN_EVENTS);
     if (event->applies)
-        event->payload = cJSON_PrintUnformatted(data);
+        read_payload(connector, type, data, entity, event);
     return GO_ON;
 }
 
@@ -466,6 +487,8 @@ static void apply(void *arg)
     if (inbox_waiting(connector->inbox))
         loop_timer_set(connector->loop, &connector->apply_timer, clock_mono_us() + pause_us, apply,
                        connector);
+    if (connector->ask)
+        ask_wake(connector->ask);
 }
 
 /* BUG_OVERLOAD_503: it goes by the events' own clock, on which an import is as fast however quickly it is
@@ -721,7 +744,8 @@ bool connector_open(struct connector **connector, struct loop *loop, const struc
               (!options->secret_secondary || add_secret(made, options->secret_secondary, err)) &&
               mac_new(&made->mac, err) &&
               inbox_open(&made->inbox, made->bug == BUG_MEMORY_ONLY ? NULL : options->db,
-                         inbox_flaws[made->bug], err) &&
+                         inbox_flaws[made->bug], options->pim_url, err) &&
+              (!options->pim_url || ask_open(&made->ask, loop, options->pim_url, made->inbox, err)) &&
               httpd_open(&made->httpd, loop, &server, err);
     if (!ok) {
         connector_close(made);
@@ -731,7 +755,7 @@ bool connector_open(struct connector **connector, struct loop *loop, const struc
         made->secrets[made->secret_count++] = mem_text("");
     if (made->bug == BUG_SIG_CACHED)
         made->cached = mem_alloc(CACHED_SIGNATURES * sizeof *made->cached);
-    if (inbox_waiting(made->inbox)) /* left from the last time */
+    if (inbox_waiting(made->inbox) || made->ask) /* left from the last time */
         loop_timer_set(loop, &made->apply_timer, 0, apply, made);
     *connector = made;
     return true;
@@ -748,6 +772,7 @@ void connector_close(struct connector *connector)
         delivery_free(delivery);
     }
     loop_timer_stop(connector->loop, &connector->apply_timer);
+    ask_close(connector->ask);
     inbox_close(connector->inbox);
     EVP_MAC_CTX_free(connector->mac);
     for (size_t i = 0; i < connector->secret_count; i++)

@@ -1,6 +1,7 @@
 /* connector: the built-in reference receiver: what a good connector does, in one file, for both platforms.
  *
- * It verifies over the raw bytes, stores each event once, answers, and works afterwards. It shares no code
+ * It verifies over the raw bytes, stores each event once, answers, and works afterwards. With a PIM to ask it
+ * keeps what products and models are, whichever platform says that they changed. It shares no code
  * with the sender (no sign, profile, platform, event or json), so that the two cannot agree on the same
  * mistake. A bug from bugs.def breaks it in exactly one way, to prove that the rules find it. */
 #ifndef PIMSIM_CONNECTOR_H
@@ -34,6 +35,7 @@ struct connector_options {
     const char *secret;           /* NULL: "pimsim" */
     const char *secret_secondary; /* NULL: none */
     const char *db;               /* SQLite file; NULL: in memory */
+    const char *pim_url;          /* whom to ask for what AEP's events do not say; NULL: nobody */
     enum connector_bug bug;
 };
 

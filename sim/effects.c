@@ -95,6 +95,34 @@ static size_t section_end(const struct row *rows, size_t first, size_t count)
     return end;
 }
 
+/* Numbers of words that were noted, each for a section or a group alone. */
+struct notes {
+    uint32_t *stamps; /* by number: of whom it was last noted, plus 1 */
+    size_t cap;
+};
+
+static bool is_noted(const struct notes *notes, uint32_t number, uint32_t stamp)
+{
+    return number < notes->cap && notes->stamps[number] == stamp + 1;
+}
+
+/* False when it was noted before. */
+static bool note(struct notes *notes, const struct interns *words, uint32_t number, uint32_t stamp)
+{
+    if (is_noted(notes, number, stamp))
+        return false;
+    if (number >= notes->cap) {
+        size_t cap = words->count * 2;
+        uint32_t *stamps = mem_alloc(cap * sizeof *stamps);
+        if (notes->cap)
+            memcpy(stamps, notes->stamps, notes->cap * sizeof *stamps);
+        free(notes->stamps);
+        *notes = (struct notes){stamps, cap};
+    }
+    notes->stamps[number] = stamp + 1;
+    return true;
+}
+
 /* How closely a place can be compared, as A and A' show. */
 enum strictness {
     IN_ORDER,  /* leaf by leaf */
@@ -104,12 +132,14 @@ enum strictness {
 
 struct comparison {
     struct interns words; /* places, names, paths and values */
-    uint32_t section;     /* the one that is being compared */
-    uint32_t *noisy_in;   /* by number of a generalised path: the section where it was last noise, plus 1 */
-    size_t noisy_cap;
-    bool counts_vary; /* A and A' have other numbers of records in this section */
-    bool taught;      /* and for some entity they have as many */
+    uint32_t section;     /* the one that is being compared … */
+    uint32_t group;       /* … and the group in it, numbered through all sections */
+    struct notes noise;   /* generalised paths, by section */
+    struct notes allowed; /* paths at which the terms allow for what differs, by group */
+    bool counts_vary;     /* A and A' have other numbers of records in this section */
+    bool taught;          /* and for some entity they have as many */
     enum strictness strictness;
+    const struct effect_terms *terms;
     struct effects *effects;
 };
 
@@ -117,8 +147,7 @@ struct comparison {
 
 static bool is_noisy_path(const struct comparison *c, struct span path)
 {
-    uint32_t number = intern_find(&c->words, path);
-    return number < c->noisy_cap && c->noisy_in[number] == c->section + 1;
+    return is_noted(&c->noise, intern_find(&c->words, path), c->section);
 }
 
 /* Is a list or map, empty in this record, noise because of what others have in it? */
@@ -147,18 +176,8 @@ static bool is_noise(const struct comparison *c, const struct leaf *leaf)
 
 static void add_noise(struct comparison *c, uint32_t general)
 {
-    if (general >= c->noisy_cap) {
-        size_t cap = c->words.count * 2;
-        uint32_t *noisy_in = mem_alloc(cap * sizeof *noisy_in);
-        if (c->noisy_cap)
-            memcpy(noisy_in, c->noisy_in, c->noisy_cap * sizeof *noisy_in);
-        free(c->noisy_in);
-        c->noisy_in = noisy_in;
-        c->noisy_cap = cap;
-    }
-    if (c->noisy_in[general] == c->section + 1)
+    if (!note(&c->noise, &c->words, general, c->section))
         return;
-    c->noisy_in[general] = c->section + 1;
     struct buf text;
     buf_init(&text, SIZE_MAX / 2);
     buf_printf(&text, "%s : %s", intern_text(&c->words, c->section), intern_text(&c->words, general));
@@ -201,14 +220,15 @@ static int by_leaf(const void *a, const void *b)
     return (x->value > y->value) - (x->value < y->value);
 }
 
-/* A row's leaves without noise. */
+/* A row's leaves without noise, and without what is allowed for. */
 static void add_quiet(const struct comparison *c, const struct row *row, struct leaves *out)
 {
     for (size_t i = 0; i < row->leaves.count; i++) {
-        if (is_noise(c, &row->leaves.items[i]))
+        const struct leaf *leaf = &row->leaves.items[i];
+        if (is_noise(c, leaf) || is_noted(&c->allowed, leaf->path, c->group))
             continue;
         out->items = mem_grow(out->items, &out->cap, out->count, sizeof *out->items);
-        out->items[out->count++] = row->leaves.items[i];
+        out->items[out->count++] = *leaf;
     }
 }
 
@@ -235,35 +255,157 @@ struct difference {
     uint32_t expected, found; /* values; INTERN_NONE: none */
 };
 
-/* The next path at which two sorted bags differ; false at their end. */
-static bool next_difference(const struct leaves *a, const struct leaves *b, size_t *i, size_t *j,
-                            struct difference *d)
+/* The leaves of two sorted bags at one path. */
+struct run {
+    const struct leaf *items;
+    size_t count;
+};
+struct parting {
+    struct run a, b;
+};
+
+static const struct leaf *any_of(const struct parting *p)
 {
-    *d = (struct difference){INTERN_NONE, INTERN_NONE, INTERN_NONE, INTERN_NONE};
-    while (*i < a->count || *j < b->count) {
-        bool x = *i < a->count, y = *j < b->count;
-        int order = x && y ? by_leaf(&a->items[*i], &b->items[*j]) : x ? -1 : 1;
-        const struct leaf *lone = order < 0 ? &a->items[*i] : &b->items[*j];
-        if (order && d->path != INTERN_NONE && d->path != lone->path)
-            return true;
-        if (order) {
-            uint32_t *value = order < 0 ? &d->expected : &d->found;
-            *value = *value == INTERN_NONE ? lone->value : *value;
-            d->path = lone->path;
-            d->general = lone->general;
-        }
-        *i += order <= 0;
-        *j += order >= 0;
-    }
-    return d->path != INTERN_NONE;
+    return p->a.count ? p->a.items : p->b.items;
 }
 
-/* What people should see first: something that A has, near the top. */
+static struct run run_of(const struct leaves *bag, size_t first, uint32_t path)
+{
+    size_t end = first;
+    while (end < bag->count && bag->items[end].path == path)
+        end++;
+    return (struct run){end > first ? &bag->items[first] : NULL, end - first};
+}
+
+static bool same_values(struct run x, struct run y)
+{
+    bool same = x.count == y.count;
+    for (size_t i = 0; same && i < x.count; i++)
+        same = x.items[i].value == y.items[i].value;
+    return same;
+}
+
+/* The next path at which two sorted bags differ; false at their end. */
+static bool next_parting(const struct leaves *a, const struct leaves *b, size_t *i, size_t *j,
+                         struct parting *p)
+{
+    while (*i < a->count || *j < b->count) {
+        bool of_a = *j == b->count || (*i < a->count && a->items[*i].path < b->items[*j].path);
+        uint32_t path = of_a ? a->items[*i].path : b->items[*j].path;
+        *p = (struct parting){run_of(a, *i, path), run_of(b, *j, path)};
+        *i += p->a.count;
+        *j += p->b.count;
+        if (!same_values(p->a, p->b))
+            return true;
+    }
+    return false;
+}
+
+/* The next value of x that y does not have; NULL behind the last. Of both the cursors start at 0. */
+static const struct leaf *next_lone(struct run x, struct run y, size_t *i, size_t *j)
+{
+    while (*i < x.count) {
+        const struct leaf *leaf = &x.items[(*i)++];
+        while (*j < y.count && y.items[*j].value < leaf->value)
+            ++*j;
+        if (*j == y.count || y.items[*j].value != leaf->value)
+            return leaf;
+        ++*j;
+    }
+    return NULL;
+}
+
+/* ---- terms ---------------------------------------------------------------------------------- */
+
+/* Under terms: there is nothing here that could be lost. */
+static bool is_nothing(const struct comparison *c, uint32_t value)
+{
+    static const char *const nothings[] = {"null", "\"\"", "[]", "{}", ""};
+    bool nothing = false;
+    for (size_t i = 0; c->terms && i < COUNT_OF(nothings); i++)
+        nothing = nothing || strcmp(intern_text(&c->words, value), nothings[i]) == 0;
+    return nothing;
+}
+
+static bool has_something(const struct comparison *c, struct run run)
+{
+    bool something = !c->terms;
+    for (size_t i = 0; !something && i < run.count; i++)
+        something = !is_nothing(c, run.items[i].value);
+    return something;
+}
+
+static bool is_whole(const char *text, uint64_t *number)
+{
+    size_t len = strlen(text);
+    *number = strtoull(text, NULL, 10);
+    return len && len < 19 && strspn(text, "0123456789") == len;
+}
+
+static bool may_both_be(const struct comparison *c, const char *about, uint32_t expected, uint32_t found)
+{
+    uint64_t x, y;
+    return c->terms && is_whole(intern_text(&c->words, expected), &x) &&
+           is_whole(intern_text(&c->words, found), &y) && c->terms->may_count(c->terms->arg, about, x, y);
+}
+
+/* What A and B differ in where they part; false when the terms allow for all of it. */
+static bool differs(const struct comparison *c, const char *about, const struct parting *p,
+                    struct difference *d)
+{
+    bool something = has_something(c, p->a);
+    size_t nothings = 0, i = 0, j = 0, k = 0, l = 0;
+    for (;;) {
+        const struct leaf *x = next_lone(p->a, p->b, &i, &j), *y;
+        for (; x && is_nothing(c, x->value); nothings++)
+            x = next_lone(p->a, p->b, &i, &j);
+        y = next_lone(p->b, p->a, &k, &l);
+        if (!x && (!y || !something))
+            return false;
+        if (!x && nothings) {
+            nothings--;
+            continue;
+        }
+        if (x && y && may_both_be(c, about, x->value, y->value))
+            continue;
+        *d = (struct difference){any_of(p)->path, any_of(p)->general, x ? x->value : INTERN_NONE,
+                                 y ? y->value : INTERN_NONE};
+        return true;
+    }
+}
+
+static bool has_form(const struct comparison *c, uint32_t word, enum ident_form form)
+{
+    return c->terms && word != INTERN_NONE && idents_have_form(span_of(intern_text(&c->words, word)), form);
+}
+
+static bool has_identifier(const struct comparison *c, uint32_t word)
+{
+    return has_form(c, word, FORM_IDENTIFIER);
+}
+
+static bool is_id(const struct comparison *c, uint32_t word)
+{
+    return has_form(c, word, FORM_UUID) || has_identifier(c, word);
+}
+
+/* Under terms: A names an entity by its identifier there, and B does not. */
+static bool is_nameless(const struct comparison *c, const struct difference *d)
+{
+    bool named = has_identifier(c, d->expected) ||
+                 (d->expected != INTERN_NONE && d->found == INTERN_NONE && has_identifier(c, d->path));
+    return named && !has_identifier(c, d->found);
+}
+
+/* ---- what differs --------------------------------------------------------------------------- */
+
+/* What people should see first: something that A has, under terms rather no id, near the top. */
 static bool is_plainer(const struct comparison *c, const struct difference *x, const struct difference *y)
 {
     bool x_new = x->expected == INTERN_NONE, y_new = y->expected == INTERN_NONE;
-    if (x_new != y_new)
-        return y_new;
+    bool x_id = is_id(c, x->expected), y_id = is_id(c, y->expected);
+    if (x_new != y_new || x_id != y_id)
+        return x_new != y_new ? y_new : y_id;
     const char *a = intern_text(&c->words, x->path), *b = intern_text(&c->words, y->path);
     size_t m = strlen(a), n = strlen(b);
     return m != n ? m < n : strcmp(a, b) < 0;
@@ -331,18 +473,36 @@ static bool same_rows(const struct comparison *c, struct side a, struct side b, 
     return same;
 }
 
-/* The plainest difference between two sides of equal count; false when there is none. */
-static bool find_difference(const struct comparison *c, struct side a, struct side b, struct difference *best)
+/* The plainest differences of a group whose sides are of equal count, of each sort: [1] of names. */
+struct findings {
+    struct difference plainest[2];
+    bool found[2];
+};
+
+static void find(const struct comparison *c, struct findings *f, const struct difference *d)
+{
+    bool sort = is_nameless(c, d);
+    if (!f->found[sort] || is_plainer(c, d, &f->plainest[sort]))
+        f->plainest[sort] = *d;
+    f->found[sort] = true;
+}
+
+static struct findings find_differences(struct comparison *c, struct side a, struct side b)
 {
     struct leaves x = bag_of(c, a), y = bag_of(c, b);
+    struct findings f = {0};
+    struct parting p;
     struct difference d;
-    bool found = false;
-    for (size_t i = 0, j = 0; next_difference(&x, &y, &i, &j, &d); found = true)
-        if (!found || is_plainer(c, &d, best))
-            *best = d;
+    for (size_t i = 0, j = 0; next_parting(&x, &y, &i, &j, &p);)
+        if (differs(c, a.rows[0].record->about, &p, &d))
+            find(c, &f, &d);
+        else
+            note(&c->allowed, &c->words, any_of(&p)->path, c->group);
     free(x.items);
     free(y.items);
-    return found || !same_rows(c, a, b, c->strictness, best);
+    if (!f.found[0] && !f.found[1] && !same_rows(c, a, b, c->strictness, &d))
+        find(c, &f, &d);
+    return f;
 }
 
 /* ---- learning from A and A' ----------------------------------------------------------------- */
@@ -350,9 +510,9 @@ static bool find_difference(const struct comparison *c, struct side a, struct si
 static void learn_noise(struct comparison *c, const struct group *group)
 {
     struct leaves a = bag_of(c, group->sides[UNIVERSE_A]), a2 = bag_of(c, group->sides[UNIVERSE_A2]);
-    struct difference d;
-    for (size_t i = 0, j = 0; next_difference(&a, &a2, &i, &j, &d);)
-        add_noise(c, d.general);
+    struct parting p;
+    for (size_t i = 0, j = 0; next_parting(&a, &a2, &i, &j, &p);)
+        add_noise(c, any_of(&p)->general);
     for (const struct leaves *bag = &a; bag; bag = bag == &a ? &a2 : NULL)
         for (size_t i = 0; i < bag->count; i++)
             if (strcmp(intern_text(&c->words, bag->items[i].value), "\"" EFFECT_HISTORY "\"") == 0)
@@ -374,7 +534,7 @@ static bool is_vague(const struct comparison *c, const struct group *group)
 static void learn(struct comparison *c, const struct group *groups, size_t count)
 {
     c->counts_vary = c->taught = false;
-    c->strictness = IN_ORDER;
+    c->strictness = c->terms ? ANY_ORDER : IN_ORDER;
     for (size_t i = 0; i < count; i++) {
         size_t n = groups[i].sides[UNIVERSE_A].count, n2 = groups[i].sides[UNIVERSE_A2].count;
         c->counts_vary |= n != n2;
@@ -444,36 +604,60 @@ static bool is_comparable(const struct comparison *c, struct side a, struct side
     return a.count == a2.count || (c->taught && a2.count == 0 && a.count == b.count);
 }
 
-static void judge(struct comparison *c, const struct group *group)
+static void add_effect(struct comparison *c, const struct group *group, struct effect effect)
 {
     struct side a = group->sides[UNIVERSE_A], b = group->sides[UNIVERSE_B];
-    struct effect effect = {0};
-    struct difference d = {0};
-    if (is_vague(c, group) || !is_comparable(c, a, group->sides[UNIVERSE_A2], b))
-        return;
-    if (a.count != b.count) {
-        if (c->counts_vary)
-            return;
-        effect.path = mem_text("");
-        effect.expected = count_text(a.count);
-        effect.found = count_text(b.count);
-        effect.record_a = shown(a, 0);
-        effect.record_b = shown(b, b.count); /* the last: nearer to the one too many */
-    } else if (find_difference(c, a, b, &d)) {
-        effect.path = mem_text(intern_text(&c->words, d.path));
-        effect.expected = value_text(c, d.expected);
-        effect.found = value_text(c, d.found);
-        effect.record_a = shown(a, row_with(a, d.path, d.expected));
-        effect.record_b = shown(b, row_with(b, d.path, d.found));
-    } else {
-        return;
-    }
     const struct effect_record *any = (a.count ? a : b).rows[0].record;
     effect.about = mem_text(any->about);
     effect.place = mem_text(any->place);
     struct effects *e = c->effects;
     e->items = mem_grow(e->items, &e->cap, e->count, sizeof *e->items);
     e->items[e->count++] = effect;
+}
+
+/* Records are missing or too many. */
+static void add_count(struct comparison *c, const struct group *group)
+{
+    struct side a = group->sides[UNIVERSE_A], b = group->sides[UNIVERSE_B];
+    add_effect(c, group,
+               (struct effect){
+                   .path = mem_text(""),
+                   .expected = count_text(a.count),
+                   .found = count_text(b.count),
+                   .record_a = shown(a, 0),
+                   .record_b = shown(b, b.count), /* the last: nearer to the one too many */
+               });
+}
+
+static void add_difference(struct comparison *c, const struct group *group, const struct difference *d)
+{
+    struct side a = group->sides[UNIVERSE_A], b = group->sides[UNIVERSE_B];
+    add_effect(c, group,
+               (struct effect){
+                   .path = mem_text(intern_text(&c->words, d->path)),
+                   .expected = value_text(c, d->expected),
+                   .found = value_text(c, d->found),
+                   .record_a = shown(a, row_with(a, d->path, d->expected)),
+                   .record_b = shown(b, row_with(b, d->path, d->found)),
+                   .nameless = is_nameless(c, d),
+               });
+}
+
+static void judge(struct comparison *c, const struct group *group)
+{
+    struct side a = group->sides[UNIVERSE_A], b = group->sides[UNIVERSE_B];
+    c->group++;
+    if (is_vague(c, group) || !is_comparable(c, a, group->sides[UNIVERSE_A2], b))
+        return;
+    if (a.count != b.count) {
+        if (!c->counts_vary)
+            add_count(c, group);
+    } else if (a.count) {
+        struct findings f = find_differences(c, a, b);
+        for (size_t sort = 0; sort < COUNT_OF(f.found); sort++)
+            if (f.found[sort])
+                add_difference(c, group, &f.plainest[sort]);
+    }
 }
 
 /* ---- comparing ------------------------------------------------------------------------------ */
@@ -497,32 +681,85 @@ static bool is_history(const struct row *rows, size_t count)
     return history[calm];
 }
 
+/* Under terms: an entity's place says by which id it is known there, like any other value. */
+static void add_key(struct comparison *c, struct row *row)
+{
+    struct leaves *leaves = &row->leaves;
+    const char *place = row->record->place, *colon = strstr(place, ": ");
+    if (row->place == intern(&c->words, span_of(place)))
+        return;
+    uint32_t path = intern(&c->words, span_of(EFFECT_KEY));
+    leaves->items = mem_grow(leaves->items, &leaves->cap, leaves->count, sizeof *leaves->items);
+    leaves->items[leaves->count++] =
+        (struct leaf){path, intern(&c->words, span_of(colon ? colon + 2 : place)), path};
+}
+
+static void read_row(struct comparison *c, struct json_doc *doc, struct buf *scratch, struct row *row)
+{
+    struct span text = span_of(row->record->text);
+    if (!c->terms) {
+        leaves_read(&c->words, doc, text, &row->leaves);
+        return;
+    }
+    buf_clear(scratch);
+    c->terms->respell(text, scratch);
+    leaves_read(&c->words, doc, buf_span(scratch), &row->leaves);
+    add_key(c, row);
+}
+
+/* Under terms: a place that only B has is none of its duties. */
+static bool is_of_b(const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].side != UNIVERSE_B)
+            return false;
+    return true;
+}
+
 static void compare_section(struct comparison *c, struct row *rows, size_t count)
 {
     struct json_doc doc = {0};
-    if (is_history(rows, count))
+    struct buf scratch;
+    if (is_history(rows, count) || (c->terms && is_of_b(rows, count)))
         return;
+    buf_init(&scratch, SIZE_MAX / 2);
     for (size_t i = 0; i < count; i++)
-        leaves_read(&c->words, &doc, span_of(rows[i].record->text), &rows[i].leaves);
+        read_row(c, &doc, &scratch, &rows[i]);
     json_reset(&doc);
+    buf_reset(&scratch);
     struct group *groups = mem_alloc(count * sizeof *groups);
     size_t group_count = group_rows(rows, count, groups);
     c->section = rows[0].section;
     learn(c, groups, group_count);
     for (size_t i = 0; i < group_count; i++)
         judge(c, &groups[i]);
+    c->group++; /* who learns next knows nothing of it */
     free(groups);
     for (size_t i = 0; i < count; i++)
         free(rows[i].leaves.items);
 }
 
-void effects_compare(const struct effect_records *records, struct effects *effects)
+/* The same place by whichever id. */
+static uint32_t formless(struct interns *words, struct span place)
+{
+    struct buf text;
+    buf_init(&text, SIZE_MAX / 2);
+    idents_drop_forms(place, &text);
+    uint32_t number = intern(words, buf_span(&text));
+    buf_reset(&text);
+    return number;
+}
+
+void effects_compare(const struct effect_records *records, const struct effect_terms *terms,
+                     struct effects *effects)
 {
     effects_reset(effects);
-    struct comparison c = {.effects = effects};
+    struct comparison c = {.effects = effects, .terms = terms};
     struct row *rows = mem_alloc(records->count * sizeof *rows);
-    for (size_t i = 0; i < records->count; i++)
+    for (size_t i = 0; i < records->count; i++) {
         rows[i] = row_of(&c.words, &records->items[i]);
+        rows[i].place = terms ? formless(&c.words, span_of(records->items[i].place)) : rows[i].place;
+    }
     qsort(rows, records->count, sizeof *rows, by_row);
     for (size_t i = 0, end; i < records->count; i = end) {
         end = section_end(rows, i, records->count);
@@ -531,7 +768,8 @@ void effects_compare(const struct effect_records *records, struct effects *effec
     if (effects->count)
         qsort(effects->items, effects->count, sizeof *effects->items, by_effect);
     free(rows);
-    free(c.noisy_in);
+    free(c.noise.stamps);
+    free(c.allowed.stamps);
     interns_reset(&c.words);
 }
 
@@ -565,9 +803,9 @@ static void tell_group(struct telling *t, const struct group *group, size_t enti
     if (before.count == 1 && strcmp(before.rows->record->text, after.rows->record->text) == 0)
         return;
     struct leaves x = read_side(t, before), y = read_side(t, after);
-    struct difference d;
-    for (size_t i = 0, j = 0; next_difference(&x, &y, &i, &j, &d);)
-        t->tell(t->arg, place, intern_text(&t->words, d.general), entities);
+    struct parting p;
+    for (size_t i = 0, j = 0; next_parting(&x, &y, &i, &j, &p);)
+        t->tell(t->arg, place, intern_text(&t->words, any_of(&p)->general), entities);
     free(x.items);
     free(y.items);
 }

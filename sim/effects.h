@@ -43,6 +43,8 @@ void effect_records_reset(struct effect_records *records);
 
 /* ---- comparing ------------------------------------------------------------------------------ */
 
+#define EFFECT_KEY "the key" /* a path: of the map that the record stands in */
+
 struct effect {
     char *about;               /* "product 3" */
     char *place;               /* "state-url 1: /products/[]" */
@@ -50,10 +52,11 @@ struct effect {
     char *expected;            /* in A and A': a value, or "1 record" */
     char *found;               /* in B */
     char *record_a, *record_b; /* whole records for the report, cut at 2000 bytes; "" where there is none */
+    bool nameless;             /* under terms: what A names by identifier there, B does not */
 };
 
 struct effects {
-    struct effect *items; /* at most one for each entity and place */
+    struct effect *items; /* at most one for each entity and place, or one nameless and one that is not */
     size_t count, cap;
     size_t compared; /* records of A that had a counterpart in A': 0 means nothing could be seen */
     size_t noisy;    /* records that could not be compared, because A and A' disagree about them */
@@ -61,7 +64,20 @@ struct effects {
     size_t noise_count, noise_cap;
 };
 
-void effects_compare(const struct effect_records *records, struct effects *effects);
+/* B is another program than A and A', or other code: what it has where they have nothing (null, "", [], {},
+ * no such path, no such place) is no effect, nor is the order of a list. By what id an entity is known
+ * counts, also where it is the key of a map. */
+struct effect_terms {
+    /* Appends a text with one spelling for what the two call by different names. */
+    void (*respell)(struct span text, struct buf *out);
+    /* May both be right, as when each counts its own events of the entity? */
+    bool (*may_count)(const void *arg, const char *about, uint64_t expected, uint64_t found);
+    const void *arg;
+};
+
+/* terms: NULL for what is the same program. */
+void effects_compare(const struct effect_records *records, const struct effect_terms *terms,
+                     struct effects *effects);
 void effects_reset(struct effects *effects);
 
 /* ---- two looks ------------------------------------------------------------------------------ */

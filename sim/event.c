@@ -62,6 +62,7 @@ enum slot_kind {
     SLOT_UPDATED_AT,
     SLOT_RESOURCE,
     SLOT_CHANGES,
+    SLOT_IDENTIFIER, /* of no bytes: behind the uuid, where the fixture has no identifier */
 };
 
 struct slot {
@@ -120,9 +121,8 @@ static const struct {
 };
 
 /* Slots stay in order; one that another already covers is left out. */
-static void add_slot(struct fixture *f, const struct json_doc *doc, uint32_t node, enum slot_kind kind)
+static void insert_slot(struct fixture *f, struct slot slot)
 {
-    const struct slot slot = {doc->nodes[node].start, doc->nodes[node].end, kind};
     size_t at = f->slot_count;
     for (; at && f->slots[at - 1].start >= slot.start; at--)
         if (f->slots[at - 1].start == slot.start)
@@ -130,6 +130,11 @@ static void add_slot(struct fixture *f, const struct json_doc *doc, uint32_t nod
     memmove(&f->slots[at + 1], &f->slots[at], (f->slot_count - at) * sizeof slot);
     f->slots[at] = slot;
     f->slot_count++;
+}
+
+static void add_slot(struct fixture *f, const struct json_doc *doc, uint32_t node, enum slot_kind kind)
+{
+    insert_slot(f, (struct slot){doc->nodes[node].start, doc->nodes[node].end, kind});
 }
 
 static bool is_uuid(struct span raw)
@@ -155,6 +160,10 @@ static void find_slots(struct fixture *f, const struct json_doc *doc)
         f->platform == PLATFORM_AEP && f->type->entity ? json_pointer(doc, f->type->entity) : JSON_NONE;
     if (json_type(doc, entity) == JSON_STRING)
         add_slot(f, doc, entity, is_uuid(json_raw(doc, entity)) ? SLOT_UUID : SLOT_CODE);
+    uint32_t uuid = json_pointer(doc, "/data/product/uuid");
+    if (f->platform == PLATFORM_AEP && json_type(doc, uuid) == JSON_STRING &&
+        json_pointer(doc, "/data/product/identifier") == JSON_NONE)
+        insert_slot(f, (struct slot){doc->nodes[uuid].end, doc->nodes[uuid].end, SLOT_IDENTIFIER});
 }
 
 /* AEP: the first member of "data" but the author that holds a name, and the pointer to that name. */
@@ -368,6 +377,11 @@ const char *fixture_wire_type(const struct fixture *fixture)
     return fixture->wire;
 }
 
+const struct item *fixture_item(const struct fixture *fixture)
+{
+    return fixture->item;
+}
+
 /* ---- events ----------------------------------------------------------------------------------- */
 
 /* A text in its slot; false when there is none and the fixture's own stays. */
@@ -409,6 +423,14 @@ static bool put_resource(const struct fixture *f, const struct item *item,
     return true;
 }
 
+static bool put_identifier(const struct fixture *f, const struct event_identity *identity, struct buf *out)
+{
+    if (!identity->identified)
+        return false;
+    buf_puts(out, ",\"identifier\":");
+    return put_text(f, identity->entity.code, out);
+}
+
 static bool put_changes(const struct item *item, uint32_t version, struct buf *out)
 {
     if (item)
@@ -443,6 +465,8 @@ static bool put_slot(const struct fixture *f, enum slot_kind kind, const struct 
         return put_resource(f, item, identity, out);
     case SLOT_CHANGES:
         return put_changes(item, identity->version, out);
+    case SLOT_IDENTIFIER:
+        return put_identifier(f, identity, out);
     }
     return false;
 }

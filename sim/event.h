@@ -45,6 +45,7 @@ struct event_identity {
     const char *source;      /* AEP source, Events API pim_source; NULL: the fixture's own */
     struct entity entity;
     uint32_t version; /* the entity's state after the change, from 0 (created) */
+    bool identified;  /* AEP: tell a product's identifier, too, where the fixture does not */
 };
 
 struct fixture;
@@ -57,6 +58,7 @@ bool fixture_load(struct fixture **fixture, struct data *data, const char *name,
 void fixture_free(struct fixture *fixture);
 const struct event_type *fixture_type(const struct fixture *fixture); /* never NULL */
 const char *fixture_wire_type(const struct fixture *fixture);         /* as the fixture spells it */
+const struct item *fixture_item(const struct fixture *fixture);       /* its resource; NULL: it shows none */
 
 /* Append one event. With an item, the resource (Events API) or the delta (AEP) tells that item's
  * state at identity->version; without one, the fixture's own, which changes with the version too. */

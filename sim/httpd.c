@@ -192,6 +192,33 @@ struct span httpd_body(const struct httpd_request *request)
     return buf_span(&request->body);
 }
 
+const char *httpd_query(const struct httpd_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static char *decode(struct span escaped)
+{
+    char *text = mem_text_n(escaped.data, escaped.len);
+    for (char *plus = text; (plus = strchr(plus, '+'));)
+        *plus = ' ';
+    MHD_http_unescape(text);
+    return text;
+}
+
+char *httpd_field(const struct httpd_request *request, const char *name)
+{
+    struct span body = httpd_body(request);
+    size_t name_len = strlen(name);
+    for (size_t at = 0, len; at < body.len; at += len + 1) {
+        const char *field = body.data + at, *end = memchr(field, '&', body.len - at);
+        len = end ? (size_t)(end - field) : body.len - at;
+        if (len > name_len && memcmp(field, name, name_len) == 0 && field[name_len] == '=')
+            return decode((struct span){field + name_len + 1, len - name_len - 1});
+    }
+    return NULL;
+}
+
 bool httpd_abandoned(const struct httpd_request *request)
 {
     const union MHD_ConnectionInfo *info =

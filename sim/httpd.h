@@ -31,6 +31,10 @@ const char *httpd_path(const struct httpd_request *request);
 void httpd_put_target(const struct httpd_request *request, struct buf *out);
 const char *httpd_header(const struct httpd_request *request, const char *name); /* NULL if absent */
 struct span httpd_body(const struct httpd_request *request);
+/* An argument of the query, decoded; NULL if absent. */
+const char *httpd_query(const struct httpd_request *request, const char *name);
+/* A field of the form that the body is, decoded, for the caller to free; NULL if absent. */
+char *httpd_field(const struct httpd_request *request, const char *name);
 bool httpd_abandoned(const struct httpd_request *request); /* the sender has hung up */
 
 /* Answer. header lines are "Name: value", count of them; the body is copied. */

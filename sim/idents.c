@@ -17,8 +17,13 @@
 
 const char *const universe_names[UNIVERSE_COUNT] = {"A", "A'", "B"};
 
+/* What follows a name. */
+static const char *const form_words[] = {
+    [FORM_ONLY] = "", [FORM_UUID] = " by uuid", [FORM_IDENTIFIER] = " by identifier"};
+
 struct ident {
     enum universe universe;
+    enum ident_form form;
     const char *name; /* of `names`; NULL for an event */
     char *id;         /* lower case; a UUID without dashes */
     size_t len;
@@ -34,6 +39,7 @@ struct idents {
     uint32_t *slots; /* heads of chains, plus 1 */
     size_t slot_count;
     int64_t from_us, to_us;
+    bool forms_told;
     uint64_t filter[(1 << FILTER_BITS) / 64];
 };
 
@@ -89,6 +95,11 @@ void idents_set_window(struct idents *idents, int64_t from_us, int64_t to_us)
     idents->to_us = to_us;
 }
 
+void idents_tell_forms(struct idents *idents)
+{
+    idents->forms_told = true;
+}
+
 /* ---- adding --------------------------------------------------------------------------------- */
 
 /* A UUID's hexadecimal digits; false when id is none. */
@@ -113,12 +124,14 @@ static bool is_known(const struct idents *idents, const struct ident *ident)
     return false;
 }
 
-static void add(struct idents *idents, enum universe universe, const char *name, struct span id)
+/* kind: its universe and form. */
+static void add(struct idents *idents, struct ident kind, const char *name, struct span id)
 {
     if (id.len < ID_CHARS_MIN)
         return;
     char digits[UUID_DIGITS];
-    struct ident ident = {.universe = universe, .uuid = uuid_digits(id, digits)};
+    struct ident ident = kind;
+    ident.uuid = uuid_digits(id, digits);
     struct span chars = ident.uuid ? (struct span){digits, sizeof digits} : id;
     ident.len = chars.len;
     ident.id = mem_text_n(chars.data, chars.len);
@@ -146,28 +159,29 @@ static void add(struct idents *idents, enum universe universe, const char *name,
 }
 
 /* As it is, and as JSON's two usual spellings escape it, for it is raw JSON that is searched. */
-static void add_spellings(struct idents *idents, enum universe universe, const char *name, const char *id)
+static void add_spellings(struct idents *idents, struct ident kind, const char *name, const char *id)
 {
     const struct json_style *const styles[] = {&JSON_STYLE_PLAIN, &JSON_STYLE_PHP};
-    add(idents, universe, name, span_of(id));
+    add(idents, kind, name, span_of(id));
     struct buf escaped;
     buf_init(&escaped, strlen(id) * 6 + 2);
     for (size_t i = 0; i < COUNT_OF(styles); i++) {
         buf_clear(&escaped);
         json_put_string(&escaped, styles[i], span_of(id));
-        add(idents, universe, name, (struct span){escaped.data + 1, escaped.len - 2});
+        add(idents, kind, name, (struct span){escaped.data + 1, escaped.len - 2});
     }
     buf_reset(&escaped);
 }
 
-void idents_add_entity(struct idents *idents, enum universe universe, const char *name, const char *id)
+void idents_add_entity(struct idents *idents, enum universe universe, const char *name, enum ident_form form,
+                       const char *id)
 {
-    add_spellings(idents, universe, name, id);
+    add_spellings(idents, (struct ident){.universe = universe, .form = form}, name, id);
 }
 
 void idents_add_event(struct idents *idents, enum universe universe, const char *id)
 {
-    add_spellings(idents, universe, NULL, id);
+    add_spellings(idents, (struct ident){.universe = universe}, NULL, id);
 }
 
 size_t idents_events_each(const struct idents *idents)
@@ -236,8 +250,8 @@ static void find_at(const struct idents *idents, struct span text, uint64_t tail
     if (mentions->count > first && mentions->items[mentions->count - 1].end > best_start)
         return;
     mentions->items = mem_grow(mentions->items, &mentions->cap, mentions->count, sizeof *mentions->items);
-    mentions->items[mentions->count++] =
-        (struct mention){best_start, end, best->universe, best->name, (uint32_t)(best - idents->items)};
+    mentions->items[mentions->count++] = (struct mention){
+        best_start, end, best->universe, best->name, best->form, (uint32_t)(best - idents->items)};
 }
 
 void idents_find(const struct idents *idents, struct span text, struct mentions *mentions)
@@ -506,22 +520,68 @@ void idents_rename(const struct idents *idents, struct span text, struct buf *ou
     for (size_t i = 0; i < mentions.count; i++) {
         const struct mention *mention = &mentions.items[i];
         put_masking_now(idents, text, at, mention->start, out);
-        buf_printf(out, "<%s>", mention->name ? mention->name : "event");
+        buf_printf(out, "<%s%s>", mention->name ? mention->name : "event",
+                   form_words[idents->forms_told ? mention->form : FORM_ONLY]);
         at = mention->end;
     }
     put_masking_now(idents, text, at, text.len, out);
     free(mentions.items);
 }
 
+/* A name in a renamed text, with its brackets. */
+struct name {
+    size_t start, end;
+};
+
+/* The first that starts at text[from] or behind it; of no length, and at the text's end, when there is none.
+ */
+static struct name next_name(struct span text, size_t from)
+{
+    for (size_t at = from; at < text.len; at++) {
+        const char *open = text.data + at;
+        const char *close = *open == '<' ? memchr(open, '>', text.len - at) : NULL;
+        if (close)
+            return (struct name){at, (size_t)(close - text.data) + 1};
+    }
+    return (struct name){text.len, text.len};
+}
+
+static enum ident_form form_of(struct span text, struct name name)
+{
+    size_t len = name.end - name.start;
+    for (enum ident_form form = FORM_UUID; len && form <= FORM_IDENTIFIER; form++) {
+        size_t words = strlen(form_words[form]);
+        if (len > words + 2 && memcmp(text.data + name.end - 1 - words, form_words[form], words) == 0)
+            return form;
+    }
+    return FORM_ONLY;
+}
+
 void idents_generalise(struct span renamed, struct buf *out)
 {
     for (size_t at = 0; at < renamed.len;) {
-        const char *from = renamed.data + at;
-        const char *close = *from == '<' ? memchr(from, '>', renamed.len - at) : NULL;
-        if (close)
-            buf_puts(out, "<>");
-        else
-            buf_putc(out, *from);
-        at = close ? (size_t)(close - renamed.data) + 1 : at + 1;
+        struct name name = next_name(renamed, at);
+        buf_put(out, renamed.data + at, name.start - at);
+        buf_puts(out, name.end > name.start ? "<>" : "");
+        at = name.end;
     }
+}
+
+void idents_drop_forms(struct span renamed, struct buf *out)
+{
+    for (size_t at = 0; at < renamed.len;) {
+        struct name name = next_name(renamed, at);
+        size_t bracket = name.end > name.start, words = strlen(form_words[form_of(renamed, name)]);
+        buf_put(out, renamed.data + at, name.end - at - words - bracket);
+        buf_puts(out, bracket ? ">" : "");
+        at = name.end;
+    }
+}
+
+bool idents_have_form(struct span renamed, enum ident_form form)
+{
+    struct name name = next_name(renamed, 0);
+    while (name.end > name.start && form_of(renamed, name) != form)
+        name = next_name(renamed, name.end);
+    return name.end > name.start;
 }

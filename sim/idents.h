@@ -13,15 +13,21 @@ extern const char *const universe_names[UNIVERSE_COUNT]; /* "A", "A'", "B" */
 struct idents;
 struct idents *idents_new(void);
 void idents_free(struct idents *idents);
+/* By which of its ids an entity is mentioned, where it has two. */
+enum ident_form { FORM_ONLY, FORM_UUID, FORM_IDENTIFIER };
 /* An entity's uuid or code; `name` is its neutral name, the same in every universe: "product 3". An id
  * shorter than 8 characters is not taken, nor one that was added before. */
-void idents_add_entity(struct idents *idents, enum universe universe, const char *name, const char *id);
+void idents_add_entity(struct idents *idents, enum universe universe, const char *name, enum ident_form form,
+                       const char *id);
 /* An event's id: masked, never compared; marks a row as history when there is one for each event. */
 void idents_add_event(struct idents *idents, enum universe universe, const char *id);
 /* Moments from … to (Unix, µs) are "now" to the connector: its own timestamps, which are masked in any
  * usual spelling (ISO 8601, Unix seconds to nanoseconds, as mail and JavaScript have it). A time of day alone
  * is none. */
 void idents_set_window(struct idents *idents, int64_t from_us, int64_t to_us);
+
+/* From now on names are written with their form: "<product 3 by uuid>", "<product 3 by identifier>". */
+void idents_tell_forms(struct idents *idents);
 
 /* How many events there are for each entity, on average, rounded up. */
 size_t idents_events_each(const struct idents *idents);
@@ -32,7 +38,8 @@ struct mention {
     size_t start, end;
     enum universe universe;
     const char *name; /* borrowed; NULL for an event */
-    uint32_t ident;   /* equal for mentions of the same id */
+    enum ident_form form;
+    uint32_t ident; /* equal for mentions of the same id */
 };
 
 struct mentions {
@@ -46,5 +53,9 @@ void idents_find(const struct idents *idents, struct span text, struct mentions 
 void idents_rename(const struct idents *idents, struct span text, struct buf *out);
 /* Appends a renamed text with "<>" for every name: what is the same for all entities. */
 void idents_generalise(struct span renamed, struct buf *out);
+/* Appends a renamed text without the forms of its names: "<product 3>". */
+void idents_drop_forms(struct span renamed, struct buf *out);
+/* Does a renamed text name an entity in this form, FORM_UUID or FORM_IDENTIFIER? */
+bool idents_have_form(struct span renamed, enum ident_form form);
 
 #endif

@@ -12,33 +12,59 @@
 static const char in_file[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;";
 static const char in_memory[] = "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;";
 
+#define ENTITIES_BY(key)                                                                                     \
+    "CREATE TABLE IF NOT EXISTS entities (kind TEXT NOT NULL, key TEXT NOT NULL, ask INTEGER NOT NULL,"      \
+    "    time_us INTEGER NOT NULL, created INTEGER NOT NULL, deleted INTEGER NOT NULL, payload TEXT,"        \
+    "    wanted INTEGER NOT NULL, events INTEGER NOT NULL, PRIMARY KEY (" key "));"
+
 static const char schema[] =
     "PRAGMA cache_size = -65536;" /* KiB */
     "CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS inbox (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL,"
     "    time_us INTEGER NOT NULL, created INTEGER NOT NULL, deleted INTEGER NOT NULL,"
-    "    payload TEXT NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS entities (kind TEXT NOT NULL, key TEXT NOT NULL, time_us INTEGER NOT NULL,"
-    "    created INTEGER NOT NULL, deleted INTEGER NOT NULL, payload TEXT NOT NULL, events INTEGER NOT NULL,"
-    "    PRIMARY KEY (kind, key));";
+    "    ask INTEGER NOT NULL, payload TEXT);"
+    "CREATE TEMP TABLE asked (kind TEXT, key TEXT, wanted INTEGER);" /* the open question */
+    ENTITIES_BY("kind, key");
 
 #define STORE_AT(time_us)                                                                                    \
-    ("INSERT INTO inbox (kind, key, time_us, created, deleted, payload)"                                     \
-     " VALUES (?1, ?2, " time_us ", ?4, ?5, ?6)")
+    ("INSERT INTO inbox (kind, key, time_us, created, deleted, ask, payload)"                                \
+     " VALUES (?1, ?2, " time_us ", ?4, ?5, ?6, ?7)")
 
 /* What one call of inbox_apply takes: the first in the inbox, so that no call takes long. */
 #define FIRST_ROWS "seq < (SELECT min(seq) FROM inbox) + 100"
 
-/* Each event counts; its values are taken if it wins. */
+/* Each event counts; its values are taken if it wins. Of an entity that has to be asked about, events only
+ * say that there is something to ask: what they bring may be older than the answer. `wanted` counts them,
+ * since some come while a question is open. */
 #define TAKE(column, wins) ", " column " = iif(" wins ", excluded." column ", " column ")"
-#define APPLY_BY(order, wins)                                                                                \
-    "INSERT INTO entities (kind, key, time_us, created, deleted, payload, events)"                           \
-    " SELECT kind, key, time_us, created, deleted, payload, 1 FROM inbox WHERE " FIRST_ROWS                  \
-    " ORDER BY " order " ON CONFLICT (kind, key) DO UPDATE SET events = events + 1" TAKE("time_us", wins)    \
-        TAKE("created", wins) TAKE("deleted", wins) TAKE("payload", wins)
+#define APPLY_AS(order, wins, key, wants, trusted)                                                           \
+    "INSERT INTO entities (kind, key, ask, time_us, created, deleted, payload, wanted, events)"              \
+    " SELECT kind, key, ask, time_us, created, deleted, payload, " wants ", 1 FROM inbox"                    \
+    " WHERE " FIRST_ROWS " ORDER BY " order " ON CONFLICT (" key                                             \
+    ") DO UPDATE SET events = events + 1, ask = ask OR excluded.ask,"                                        \
+    " wanted = wanted + iif(excluded.wanted, excluded.wanted, ask)" TAKE("time_us", wins)                    \
+        TAKE("created", wins) TAKE("deleted", wins)                                                          \
+            TAKE("payload", "(" wins ") AND excluded.payload IS NOT NULL AND " trusted)
+#define APPLY_BY(order, wins) APPLY_AS(order, wins, "kind, key", "ask", "NOT ask")
 
 /* The newest wins whenever it comes; of one moment the later one to come, but the dead stay dead. */
-#define NEWER "excluded.time_us > time_us OR (excluded.time_us = time_us AND NOT deleted)"
+#define NEWER    "excluded.time_us > time_us OR (excluded.time_us = time_us AND NOT deleted)"
+#define IN_ORDER "time_us, seq"
+
+/* What the answer says of those who were asked about, and are wanted still. */
+#define STILL_WANTED " WHERE entities.kind = asked.kind AND entities.key = asked.key AND entities.wanted > 0"
+#define FILL_WITH(resource)                                                                                  \
+    "UPDATE entities SET payload = " resource " FROM asked JOIN"                                             \
+    " (SELECT coalesce(json_extract(value, '$.uuid'), json_extract(value, '$.code')) AS key,"                \
+    "   json_remove(value, '$._links') AS resource FROM json_each(?1)) USING (key)" STILL_WANTED
+
+#define STATE_WITH(members)                                                                                  \
+    "SELECT json_object('waiting', (SELECT count(*) FROM inbox)"                                             \
+    "  + (SELECT count(*) FROM entities WHERE wanted > 0 AND NOT deleted), 'entities', json_group_array("    \
+    "  json_object('kind', kind, 'key', key, 'time_us', time_us,"                                            \
+    "   'deleted', json(iif(deleted, 'true', 'false')), 'events', events, " members ")))"                    \
+    " FROM (SELECT *, iif(deleted, NULL, payload) AS resource FROM entities ORDER BY kind, key)"
+#define RESOURCES "'identifier', json_extract(resource, '$.identifier'), 'resource', json(resource)"
 
 enum statement {
     BEGIN,
@@ -52,7 +78,13 @@ enum statement {
     KNOWN,
     APPLY,
     REMOVE,
+    CLEAR,
+    ASK,
+    KEYS,
+    FILL,
+    ANSWERED,
     STATE,
+    RESOURCE_STATE,
     STATEMENT_COUNT
 };
 
@@ -67,13 +99,16 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
     [COUNT] = "SELECT count(*) FROM inbox",
     [KNOWN] = "SELECT EXISTS (SELECT 1 FROM entities WHERE kind = ?1 AND key = ?2)"
               " OR EXISTS (SELECT 1 FROM inbox WHERE kind = ?1 AND key = ?2)",
-    [APPLY] = APPLY_BY("time_us, seq", NEWER),
+    [APPLY] = APPLY_BY(IN_ORDER, NEWER),
     [REMOVE] = "DELETE FROM inbox WHERE " FIRST_ROWS,
-    [STATE] =
-        "SELECT json_object('waiting', (SELECT count(*) FROM inbox), 'entities', json_group_array("
-        "  json_object('kind', kind, 'key', key, 'time_us', time_us,"
-        "   'deleted', json(iif(deleted, 'true', 'false')), 'events', events, 'payload', json(payload))))"
-        " FROM (SELECT * FROM entities ORDER BY kind, key)",
+    [CLEAR] = "DELETE FROM asked",
+    [ASK] = "INSERT INTO asked SELECT kind, key, wanted FROM entities"
+            " WHERE kind = ?1 AND wanted > 0 AND NOT deleted LIMIT ?2",
+    [KEYS] = "SELECT iif(count(*), json_group_array(key), '') FROM asked",
+    [FILL] = FILL_WITH("resource"),
+    [ANSWERED] = "UPDATE entities SET wanted = entities.wanted - asked.wanted FROM asked" STILL_WANTED,
+    [STATE] = STATE_WITH("'payload', json(payload)"),
+    [RESOURCE_STATE] = STATE_WITH(RESOURCES),
 };
 
 /* What a flaw puts in the place of the above: `tables` come first. The wrong orders apply by arrival, since
@@ -96,13 +131,20 @@ static const struct flaw flaws[INBOX_FLAW_COUNT] = {
     [INBOX_RESURRECT] = {.sql[APPLY] = APPLY_BY(
                              "seq", NEWER " OR (deleted AND NOT excluded.deleted AND NOT excluded.created)")},
     [INBOX_LATE_CREATE] = {.sql[APPLY] = APPLY_BY("seq", NEWER " OR (excluded.created AND NOT deleted)")},
+    /* far below zero: never wanted again */
+    [INBOX_TRUSTS_PAYLOAD] = {.sql[APPLY] = APPLY_AS(IN_ORDER, NEWER, "kind, key",
+                                                     "iif(payload IS NULL, ask, -1000000)", "true")},
+    [INBOX_OWN_IDENTIFIER] = {.sql[FILL] = FILL_WITH("json_replace(resource, '$.identifier',"
+                                                     " json_extract(entities.payload, '$.identifier'))")},
+    [INBOX_KEEPS_APART] = {.tables = ENTITIES_BY("kind, key, ask"),
+                           .sql[APPLY] = APPLY_AS(IN_ORDER, NEWER, "kind, key, ask", "ask", "NOT ask")},
 };
 
 struct inbox {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT]; /* NULL: does nothing */
     size_t waiting;
-    bool trusts_look_up;
+    bool trusts_look_up, resources;
 };
 
 /* Run a statement that gives no rows. */
@@ -117,14 +159,19 @@ static bool run(struct inbox *inbox, enum statement which, struct err *err)
     return err_env(err, "SQLite: %s", sqlite3_errmsg(inbox->db));
 }
 
+/* Run a statement that gives one row; the caller resets it when it has read that. */
+static bool look(struct inbox *inbox, enum statement which, struct err *err)
+{
+    return sqlite3_step(inbox->statements[which]) == SQLITE_ROW ||
+           err_env(err, "SQLite: %s", sqlite3_errmsg(inbox->db));
+}
+
 static bool count_waiting(struct inbox *inbox, struct err *err)
 {
     sqlite3_stmt *count = inbox->statements[COUNT];
-    bool ok = sqlite3_step(count) == SQLITE_ROW;
+    bool ok = look(inbox, COUNT, err);
     if (ok)
         inbox->waiting = (size_t)sqlite3_column_int64(count, 0);
-    else
-        err_env(err, "SQLite: %s", sqlite3_errmsg(inbox->db));
     sqlite3_reset(count);
     return ok;
 }
@@ -155,7 +202,8 @@ static bool put(struct inbox *inbox, struct inbox_event *event, struct err *err)
     sqlite3_bind_int64(store, 3, event->time_us);
     sqlite3_bind_int(store, 4, event->created);
     sqlite3_bind_int(store, 5, event->deleted);
-    sqlite3_bind_text(store, 6, event->payload, -1, SQLITE_STATIC);
+    sqlite3_bind_int(store, 6, event->ask);
+    sqlite3_bind_text(store, 7, event->payload, -1, SQLITE_STATIC);
     inbox->waiting++;
     return run(inbox, what, err);
 }
@@ -193,11 +241,9 @@ bool inbox_knows(struct inbox *inbox, const struct inbox_event *event, bool *kno
     sqlite3_stmt *statement = inbox->statements[KNOWN];
     sqlite3_bind_text(statement, 1, event->kind, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 2, event->key, -1, SQLITE_STATIC);
-    bool ok = sqlite3_step(statement) == SQLITE_ROW;
+    bool ok = look(inbox, KNOWN, err);
     if (ok)
         *known = sqlite3_column_int(statement, 0);
-    else
-        err_env(err, "SQLite: %s", sqlite3_errmsg(inbox->db));
     sqlite3_reset(statement);
     return ok;
 }
@@ -222,16 +268,38 @@ size_t inbox_waiting(const struct inbox *inbox)
     return inbox->waiting;
 }
 
+/* The one text that a statement gives. */
+static bool put_text(struct inbox *inbox, enum statement which, struct buf *out, struct err *err)
+{
+    sqlite3_stmt *statement = inbox->statements[which];
+    bool ok = look(inbox, which, err);
+    if (ok)
+        buf_put(out, sqlite3_column_text(statement, 0), (size_t)sqlite3_column_bytes(statement, 0));
+    sqlite3_reset(statement);
+    return ok;
+}
+
+bool inbox_ask(struct inbox *inbox, const char *kind, struct buf *keys, struct err *err)
+{
+    sqlite3_bind_text(inbox->statements[ASK], 1, kind, -1, SQLITE_STATIC);
+    sqlite3_bind_int(inbox->statements[ASK], 2, INBOX_ASKED_MAX);
+    return run(inbox, CLEAR, err) && run(inbox, ASK, err) && put_text(inbox, KEYS, keys, err);
+}
+
+bool inbox_answer(struct inbox *inbox, const char *resources, struct err *err)
+{
+    struct err ignored;
+    sqlite3_bind_text(inbox->statements[FILL], 1, resources, -1, SQLITE_STATIC);
+    if (!run(inbox, BEGIN, err))
+        return false;
+    if (run(inbox, FILL, err) && run(inbox, ANSWERED, err) && run(inbox, COMMIT, err))
+        return true;
+    return run(inbox, ROLLBACK, &ignored) && false;
+}
+
 bool inbox_state(struct inbox *inbox, struct buf *out, struct err *err)
 {
-    sqlite3_stmt *state = inbox->statements[STATE];
-    bool ok = sqlite3_step(state) == SQLITE_ROW;
-    if (ok)
-        buf_put(out, sqlite3_column_text(state, 0), (size_t)sqlite3_column_bytes(state, 0));
-    else
-        err_env(err, "SQLite: %s", sqlite3_errmsg(inbox->db));
-    sqlite3_reset(state);
-    return ok;
+    return put_text(inbox, inbox->resources ? RESOURCE_STATE : STATE, out, err);
 }
 
 static bool prepare(struct inbox *inbox, const struct flaw *flaw)
@@ -245,9 +313,10 @@ static bool prepare(struct inbox *inbox, const struct flaw *flaw)
     return true;
 }
 
-bool inbox_open(struct inbox **inbox, const char *path, enum inbox_flaw flaw, struct err *err)
+bool inbox_open(struct inbox **inbox, const char *path, enum inbox_flaw flaw, bool resources, struct err *err)
 {
     struct inbox *made = mem_alloc(sizeof *made);
+    made->resources = resources;
     made->trusts_look_up = flaw == INBOX_TRUSTS_LOOK_UP;
     bool ok = sqlite3_open(path ? path : ":memory:", &made->db) == SQLITE_OK &&
               sqlite3_busy_timeout(made->db, PATIENCE_MS) == SQLITE_OK &&

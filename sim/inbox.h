@@ -1,7 +1,8 @@
 /* inbox: what the reference connector keeps: events once, entities as the newest event left them.
  *
  * Storing and applying are apart: an event is stored, and known by its id, in the transaction that its
- * acknowledgement waits for; what it means for its entity is worked out later. SQLite; one thread. */
+ * acknowledgement waits for; what it means for its entity is worked out later. Some events say too little:
+ * their entity is wanted, until somebody answers what it is. SQLite; one thread. */
 #ifndef PIMSIM_INBOX_H
 #define PIMSIM_INBOX_H
 
@@ -18,8 +19,9 @@ struct inbox_event {
     const char *key;       /* of the entity, within its kind */
     int64_t time_us;       /* when it happened, which decides what is newer */
     bool created, deleted; /* the entity came, or is gone */
-    char *payload;         /* JSON */
-    bool known;            /* out: an event of this id was there before */
+    bool ask;      /* what the entity is now has to be asked: from here on, after each of its events */
+    char *payload; /* JSON: what is kept of it, if it need not be asked; NULL: nothing new */
+    bool known;    /* out: an event of this id was there before */
 };
 
 /* What the connector's bugs want of an inbox: one thing about it is wrong. */
@@ -34,19 +36,31 @@ enum inbox_flaw {
     INBOX_LAST_ARRIVAL,
     INBOX_RESURRECT,
     INBOX_LATE_CREATE,
+    INBOX_TRUSTS_PAYLOAD,
+    INBOX_OWN_IDENTIFIER,
+    INBOX_KEEPS_APART,
     INBOX_FLAW_COUNT
 };
 
-/* In a file, or with NULL in memory. */
-bool inbox_open(struct inbox **inbox, const char *path, enum inbox_flaw flaw, struct err *err) MUST_USE;
+/* In a file, or with NULL in memory. With `resources`, payloads are what the PIM has of an entity. */
+bool inbox_open(struct inbox **inbox, const char *path, enum inbox_flaw flaw, bool resources,
+                struct err *err) MUST_USE;
 void inbox_close(struct inbox *inbox);
 /* Store the events of one request that are not known yet, all or none. */
 bool inbox_store(struct inbox *inbox, struct inbox_event *events, size_t count, struct err *err) MUST_USE;
 size_t inbox_waiting(const struct inbox *inbox); /* stored and not applied yet */
 /* Apply some of those that wait, the oldest moment first. */
 bool inbox_apply(struct inbox *inbox, struct err *err) MUST_USE;
-/* {"waiting": n, "entities": [{"kind", "key", "time_us", "deleted", "events", "payload"}]}; `events` is how
- * many there were about it, newer or older, each once. */
+/* The keys of a kind's entities that are wanted, INBOX_ASKED_MAX at most, as a JSON list; nothing: there is
+ * none. They stay wanted until they are answered, also when this is called again, or the program ends. */
+#define INBOX_ASKED_MAX 100
+bool inbox_ask(struct inbox *inbox, const char *kind, struct buf *keys, struct err *err) MUST_USE;
+/* What the last call asked for, a JSON list of resources by their uuid or code. Who is not in it stays as it
+ * is; wanted are only those that had an event meanwhile. */
+bool inbox_answer(struct inbox *inbox, const char *resources, struct err *err) MUST_USE;
+/* {"waiting": n, "entities": [{"kind", "key", "time_us", "deleted", "events", "payload"}]}; `waiting` counts
+ * events and wanted entities, `events` is how many there were about it, newer or older, each once. With
+ * resources, "identifier" and "resource" are in the place of the payload, null of what is deleted. */
 bool inbox_state(struct inbox *inbox, struct buf *out, struct err *err) MUST_USE;
 
 /* For bugs alone: has there been an event about its entity? */

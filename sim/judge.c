@@ -213,6 +213,7 @@ static void add_exhibit(struct owned *owned, struct finding *f, const struct exh
     e->expected = keep(owned, &text);
     reason_held(effect, effect->found, &text);
     e->came = keep(owned, &text);
+    struct sides sides = reason_sides(&t->played[x->trial->scenario]);
     e->difference = (struct difference){
         .about = clip(owned, effect->about),
         .place = clip(owned, effect->place),
@@ -221,6 +222,8 @@ static void add_exhibit(struct owned *owned, struct finding *f, const struct exh
         .found = clip(owned, effect->found),
         .without = effect->record_a,
         .with = effect->record_b,
+        .words_without = sides.without,
+        .words_with = sides.with,
     };
     add_deliveries(owned, x, &e->difference);
 }
@@ -369,6 +372,8 @@ static const char *why_unseen(const struct transcript *t, enum rule_id rule)
 {
     if (rule == RULE_FLOW_SUSPENSION || rule == RULE_FLOW_BACKPRESSURE)
         return unseen_in_hours(t, rule);
+    if (rule >= RULE_PORT_STATE && rule <= RULE_PORT_SWITCHOVER)
+        return "no scenario of this run is about it; pimsim run migration has some";
     return category_at(category_of(rule_at(rule)))->judged_by == BY_STATE
                ? "no scenario of this run is about it"
                : "no delivery of this run shows it";
@@ -421,7 +426,7 @@ static void judge_state(struct owned *owned, enum rule_id rule, const struct cha
 {
     const struct transcript *t = &owned->transcript;
     struct exhibit shown[EVIDENCE_MAX];
-    size_t count = trials_show(&owned->trials, t, rule, shown);
+    size_t count = trials_show(&owned->trials, rule, shown);
     struct buf text;
     buf_init(&text, REASON_BYTES_MAX);
     f->verdict = VERDICT_FAIL;
@@ -560,6 +565,10 @@ static const struct {
     {RULE_IDEM_RESTART, RULE_IDEM_STATE},        {RULE_IDEM_RESTART, RULE_DURABLE_ACK},
     {RULE_IDEM_LOST_ACK, RULE_IDEM_OVERLAP},     {RULE_ORDER_DELETE, RULE_ORDER_STALE},
     {RULE_ORDER_DELETE, RULE_ORDER_LATE_CREATE}, {RULE_ORDER_LATE_CREATE, RULE_ORDER_STALE},
+    {RULE_PORT_DELTA, RULE_PORT_STATE},          {RULE_PORT_DELTA, RULE_PORT_IDENTIFIER},
+    {RULE_PORT_REMOVED, RULE_PORT_STATE},        {RULE_PORT_REMOVED, RULE_PORT_IDENTIFIER},
+    {RULE_PORT_OWN_EVENTS, RULE_PORT_STATE},     {RULE_PORT_OWN_EVENTS, RULE_PORT_IDENTIFIER},
+    {RULE_PORT_SWITCHOVER, RULE_PORT_STATE},     {RULE_PORT_SWITCHOVER, RULE_PORT_IDENTIFIER},
 };
 
 /* One cause, one rule: what another rule that failed may have caused is not held against this one. */

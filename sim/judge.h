@@ -29,6 +29,7 @@ struct difference {
     const char *expected;                       /* "10", or "1 record" */
     const char *found;                          /* "9", or "none" */
     const char *without, *with;                 /* the whole records; "" where there is none */
+    const char *words_without, *words_with;     /* "without the fault", "with the fault" */
     const char *deliveries[12];                 /* with the fault: "31 product.created"; the last ones */
     size_t deliveries_count, deliveries_before; /* before: how many more there were */
 };

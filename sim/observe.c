@@ -64,7 +64,7 @@ struct observe {
 struct settling {
     struct observe *observe;
     const struct idents *idents;
-    bool with_b;
+    enum observe_stage stage;
     struct observation *seen;
     uint64_t started_us;
     struct sight first, last;       /* looks at all sources, without a failure */
@@ -303,7 +303,7 @@ static void put_change(const struct watched *w, struct buf *out)
     struct effect_records changes = {0};
     struct effects effects = {0};
     put_changes(&w->before, &w->records, &changes);
-    effects_compare(&changes, &effects);
+    effects_compare(&changes, NULL, &effects);
     if (effects.count) {
         const struct effect *e = &effects.items[0];
         buf_printf(out, "%s of %s kept changing: %s was ", e->place, e->about, *e->path ? e->path : "it");
@@ -337,11 +337,12 @@ static void assess(struct settling *s)
     struct observe *o = s->observe;
     struct effect_records all = all_records(o);
     struct effects effects = {0};
-    effects_compare(&all, &effects);
-    bool common = effects.compared > 0, differs = s->with_b && effects.count > 0;
+    effects_compare(&all, NULL, &effects);
+    bool common = effects.compared > 0, differs = s->stage == OBSERVE_LAST && effects.count > 0;
+    bool done = s->stage == OBSERVE_MIDWAY ? all.count > 0 : common && !differs;
     o->acquainted = o->acquainted || common;
     s->assessed = true;
-    s->doubt_us = common && !differs ? 0 : o->acquainted ? QUIET_DOUBTFUL_US : QUIET_NEVER_SEEN_US;
+    s->doubt_us = done ? 0 : o->acquainted ? QUIET_DOUBTFUL_US : QUIET_NEVER_SEEN_US;
     effects_reset(&effects);
     free(all.items);
 }
@@ -514,12 +515,12 @@ static void rest_all(struct observe *o, bool forget)
     }
 }
 
-bool observe_settle(struct observe *observe, const struct idents *idents, bool with_b,
+bool observe_settle(struct observe *observe, const struct idents *idents, enum observe_stage stage,
                     struct observation *observation, struct err *err)
 {
     struct settling s = {.observe = observe,
                          .idents = idents,
-                         .with_b = with_b,
+                         .stage = stage,
                          .seen = observation,
                          .started_us = clock_mono_us(),
                          .pause_us = PAUSE_US_MIN};
@@ -532,7 +533,7 @@ bool observe_settle(struct observe *observe, const struct idents *idents, bool w
     }
     if (ok)
         conclude(&s);
-    rest_all(observe, with_b);
+    rest_all(observe, stage == OBSERVE_LAST);
     return ok;
 }
 

@@ -47,12 +47,18 @@ struct observation {
     uint64_t bytes; /* of the last look */
 };
 
+/* How much of the stream was sent, and so what the state should show by now. */
+enum observe_stage {
+    OBSERVE_MIDWAY,   /* some: somebody */
+    OBSERVE_BEFORE_B, /* all of A and A': something that they have in common */
+    OBSERVE_LAST, /* all: besides, that B is no other. What the sink has received is forgotten afterwards */
+};
+
 /* Turn the loop and look, again and again, until the records of these idents have not changed for a while:
  * options.settle_us, or by default a second and twice the connector's lag (the longest that any change came
- * after the call, in this run), and longer while A and A' show nothing in common yet or B differs from them.
- * with_b false: B has not been played yet; true: this is the scenario's last look, and what the sink has
- * received is forgotten after it. Fails only when the loop does. */
-bool observe_settle(struct observe *observe, const struct idents *idents, bool with_b,
+ * after the call, in this run), and longer while the state does not show yet what it should at that stage.
+ * Fails only when the loop does. */
+bool observe_settle(struct observe *observe, const struct idents *idents, enum observe_stage stage,
                     struct observation *observation, struct err *err) MUST_USE;
 void observation_reset(struct observation *observation);
 

@@ -448,6 +448,7 @@ static bool repeats(const struct row *row)
                                  ROW_state_header,
                                  ROW_secret,
                                  ROW_secret_secondary,
+                                 ROW_secret_events_api,
                                  ROW_notification_secret,
                                  ROW_event_log,
                                  ROW_seed,
@@ -486,15 +487,25 @@ static void put_without(struct buf *out, const char *text, const char *const *se
     }
 }
 
+static bool is_url(const struct row *row)
+{
+    static const int urls[] = {ROW_url, ROW_url_events_api, ROW_url_aep, ROW_notification_url, ROW_state_url};
+    for (size_t i = 0; i < COUNT_OF(urls); i++)
+        if (row == &rows[urls[i]])
+            return true;
+    return false;
+}
+
 static void put_text_option(const struct row *row, const char *value, const struct options *options,
                             struct buf *out)
 {
-    const char *const secrets[] = {options->secret, options->secret_secondary, options->notification_secret};
+    const char *const secrets[] = {options->secret, options->secret_secondary, options->secret_events_api,
+                                   options->notification_secret};
     if (!value || (row->preset && strcmp(value, row->preset) == 0))
         return;
     struct buf shown;
     buf_init(&shown, TEXT_MAX);
-    if (row == &rows[ROW_url] || row == &rows[ROW_notification_url] || row == &rows[ROW_state_url])
+    if (is_url(row))
         opts_put_url(&shown, value);
     else if (row->type == TYPE_TEXT || row->type == TYPE_LIST)
         put_without(&shown, value, secrets, COUNT_OF(secrets));

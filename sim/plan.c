@@ -15,8 +15,7 @@
 
 /* Event ids carry a time (UUID v7). It is the plan's, so that a seed gives the same ids for ever. */
 #define ID_EPOCH_US       (INT64_C(1767225600) * 1000000) /* 2026-01-01T00:00:00Z */
-#define OWN_AUTHOR        "connector_0000" /* the connection's own user, named as the PIM names them */
-#define TAMPERED_AFTER_US 20000            /* the honest request comes first; its signature is then reused */
+#define TAMPERED_AFTER_US 20000 /* the honest request comes first; its signature is then reused */
 
 /* An entity, and what has happened to it so far. Changes are counted from 1; 0: none. */
 struct member {
@@ -179,7 +178,7 @@ static bool add_source(struct builder *b, const struct step *step, const char *n
                 : type->kind == ENTITY_PRODUCT_MODEL ? "model"
                 : type->entity                       ? type->entity
                                                      : "other",
-        .catalog = step->catalog && type->kind != ENTITY_OTHER,
+        .catalog = (step->catalog || plan->scenario->migration) && type->kind != ENTITY_OTHER,
         .own = step->own,
     };
     return true;
@@ -203,10 +202,10 @@ static bool add_events(struct builder *b, const struct step *step, const char *e
 
 static bool add_step(struct builder *b, const struct step *step, struct err *err)
 {
-    if (step->reachability) {
+    if (step->check != CHECK_NONE) {
         struct plan_item *item = add_item(b->plan);
         item->at_us = (uint64_t)b->at_us;
-        item->source = PLAN_REACHABILITY;
+        item->source = step->check == CHECK_SETTLED ? PLAN_SETTLE : PLAN_REACHABILITY;
         return true;
     }
     if (strcmp(step->event, "*") != 0)
@@ -234,14 +233,9 @@ struct fault_pass {
     double credit;            /* the share of the events passed that is still to be struck */
 };
 
-static bool is_event(const struct plan_item *item)
-{
-    return item->source < PLAN_SNAPSHOT;
-}
-
 static bool is_free(const struct plan_item *item)
 {
-    return is_event(item) && item->variant == VARIANT_NONE && !item->copied;
+    return plan_is_event(item) && item->variant == VARIANT_NONE && !item->copied;
 }
 
 static bool is_called(const struct plan_source *source, const char *event)
@@ -436,43 +430,54 @@ static bool check_events(const struct plan *plan, struct err *err)
     return true;
 }
 
-/* Faults strike B alone: its items are put behind the others, each where a fault looks for its neighbours.
- * The first of them. */
-static size_t set_b_apart(struct plan *plan)
+/* Puts the items of a universe, and of those after it, behind the others. The first of them. */
+static size_t set_apart(struct plan *plan, enum universe universe)
 {
-    if (plan->universes == 1)
-        return 0;
-    struct plan_item *b = mem_alloc(plan->count * sizeof *b);
-    size_t others = 0, b_count = 0;
+    struct plan_item *apart = mem_alloc(plan->count * sizeof *apart);
+    size_t others = 0, count = 0;
     for (size_t i = 0; i < plan->count; i++)
-        if (plan_universe(plan, &plan->items[i]) == UNIVERSE_B)
-            b[b_count++] = plan->items[i];
+        if (plan_universe(plan, &plan->items[i]) >= universe)
+            apart[count++] = plan->items[i];
         else
             plan->items[others++] = plan->items[i];
-    memcpy(plan->items + others, b, b_count * sizeof *b);
-    free(b);
+    memcpy(plan->items + others, apart, count * sizeof *apart);
+    free(apart);
     return others;
 }
 
-/* A restart disturbs all universes: A and A' are over, and were looked at, before B begins. */
-static void hold_b_back(struct plan *plan, size_t first, uint64_t stream_end_us)
+/* The items from `first` on come after all others, and after a look at what those have left. */
+static void hold_back(struct plan *plan, size_t first, uint64_t until_us, uint16_t look)
 {
     uint32_t last = (uint32_t)plan->count;
     for (size_t i = first; i < last; i++) {
-        plan->items[i].at_us += stream_end_us;
+        plan->items[i].at_us += until_us;
         plan->items[i].order += last + 1;
     }
-    struct plan_item *snapshot = add_item(plan);
-    snapshot->at_us = stream_end_us;
-    snapshot->source = PLAN_SNAPSHOT;
+    struct plan_item *between = add_item(plan);
+    between->at_us = until_us;
+    between->source = look;
+}
+
+/* In a migration A is over before A' begins, as both are before B: what the connector makes of the time, or
+ * of what comes together, differs between them then, and is known for noise. */
+static void hold_a2_back(struct plan *plan, uint64_t stream_end_us)
+{
+    size_t first = set_apart(plan, UNIVERSE_A2);
+    for (size_t i = 0; i < first; i++)
+        if (!plan_is_event(&plan->items[i])) { /* a look, for both */
+            struct plan_item look = plan->items[i];
+            *add_item(plan) = look;
+        }
+    hold_back(plan, first, stream_end_us, PLAN_SETTLE);
 }
 
 static void apply_faults(struct builder *b)
 {
     struct plan *plan = b->plan;
-    struct fault_pass f = {.plan = plan, .first = set_b_apart(plan), .stream_end = plan->count};
-    if (scenario_has(plan->scenario, FAULT_RESTART))
-        hold_b_back(plan, f.first, f.start_us = (uint64_t)b->at_us);
+    size_t first = plan->universes > 1 ? set_apart(plan, UNIVERSE_B) : 0; /* faults strike B alone … */
+    struct fault_pass f = {.plan = plan, .first = first, .stream_end = plan->count};
+    if (scenario_has(plan->scenario, FAULT_RESTART)) /* … but a restart all: A and A' are over by then */
+        hold_back(plan, first, f.start_us = (uint64_t)b->at_us, PLAN_SNAPSHOT);
     for (size_t i = 0; i < plan->scenario->fault_count; i++)
         apply_fault(f, (uint8_t)i);
 }
@@ -542,9 +547,24 @@ static uint8_t lack_of(struct builder *b, const struct plan_item *item)
     return 0;
 }
 
+/* In a migration each platform has its part: the Events API what A and A' are told, and it does not send what
+ * the connector did itself; AEP what B is told. */
+static bool is_others_part(const struct plan *plan, const struct plan_item *item)
+{
+    bool b = plan_is_event(item) && plan_universe(plan, item) == UNIVERSE_B;
+    if (!plan->scenario->migration || !plan_is_event(item))
+        return false;
+    if (plan->profile->id == PLATFORM_AEP)
+        return !b;
+    return (b && plan->scenario->migration != MIGRATION_BESIDES) ||
+           (plan->profile->flow.withhold_own && plan->sources[item->source].own);
+}
+
 static bool is_dropped(struct builder *b, const struct plan_item *item, const uint8_t *lacks)
 {
-    enum universe universe = is_event(item) ? plan_universe(b->plan, item) : UNIVERSE_B;
+    if (is_others_part(b->plan, item))
+        return true;
+    enum universe universe = plan_is_event(item) ? plan_universe(b->plan, item) : UNIVERSE_B;
     uint8_t lack = universe == UNIVERSE_B ? 0 : lacks[number_of(b->plan, item)];
     if (universe == UNIVERSE_B)
         return item->variant == VARIANT_DROP_LOST;
@@ -564,7 +584,7 @@ static void remove_dropped(struct builder *b)
     struct plan_item *items = plan->items;
     uint8_t *lacks = mem_alloc(b->changes + 2); /* by number */
     for (size_t i = 0; i < plan->count && plan->universes > 1; i++)
-        if (is_event(&items[i]) && plan_universe(plan, &items[i]) == UNIVERSE_B)
+        if (plan_is_event(&items[i]) && plan_universe(plan, &items[i]) == UNIVERSE_B)
             lacks[number_of(plan, &items[i])] |= lack_of(b, &items[i]);
     size_t kept = 0;
     for (size_t i = 0; i < plan->count; i++) {
@@ -633,6 +653,8 @@ static bool build(struct builder *b, struct err *err)
     plan->age_us += 1000000;
     if (!load_catalog(b, err) || !check_events(plan, err))
         return false;
+    if (s->migration && plan->profile->id != PLATFORM_AEP)
+        hold_a2_back(plan, (uint64_t)b->at_us);
     apply_faults(b);
     remove_dropped(b);
     sort_items(plan);
@@ -645,7 +667,8 @@ bool plan_build(struct plan **plan, const struct scenario *scenario, const struc
     struct plan *p = mem_alloc(sizeof *p);
     p->scenario = scenario;
     p->profile = profile;
-    p->seed = rng_hash(seed, scenario->name, profile->id);
+    /* Both platforms of a migration speak of the same entities. */
+    p->seed = rng_hash(seed, scenario->name, scenario->migration ? (unsigned)PLATFORM_COUNT : profile->id);
     p->universes = scenario->effects ? UNIVERSE_COUNT : 1;
     p->batch = scenario->pace.batch < profile->events_per_request_max ? scenario->pace.batch
                                                                       : profile->events_per_request_max;
@@ -712,29 +735,80 @@ void plan_entity(const struct plan *plan, const struct plan_item *item, struct e
              (unsigned long long)rng_hash(plan->seed, pool, item->entity));
 }
 
+int64_t plan_wall_us(const struct plan *plan, uint64_t changed_us, int64_t wall_start_us)
+{
+    return wall_start_us - (int64_t)plan->age_us + (int64_t)changed_us;
+}
+
+/* Whose values an entity has; NULL: the fixture's own. */
+static const struct item *catalog_item_of(const struct plan *plan, const struct plan_item *item)
+{
+    const struct plan_source *source = &plan->sources[item->source];
+    enum entity_kind kind = fixture_type(source->fixture)->kind;
+    if (!source->catalog)
+        return NULL;
+    return catalog_item(plan->catalog, kind,
+                        item->entity / plan->universes % catalog_count(plan->catalog, kind));
+}
+
+/* A fixture of AEP shows no values. */
+static void put_bare_resource(enum entity_kind kind, const struct entity *entity, int64_t created_us,
+                              int64_t updated_us, struct buf *out)
+{
+    char created[CLOCK_TEXT_SIZE], updated[CLOCK_TEXT_SIZE];
+    struct json_writer w;
+    clock_format_offset(created_us, created);
+    clock_format_offset(updated_us, updated);
+    json_begin(&w, out, false);
+    json_open(&w, NULL, '{');
+    if (kind == ENTITY_PRODUCT)
+        json_put(&w, "uuid", entity->uuid);
+    json_put(&w, kind == ENTITY_PRODUCT ? "identifier" : "code", entity->code);
+    json_put(&w, "family", NULL);
+    json_put(&w, "parent", NULL);
+    json_put_raw(&w, "categories", span_of("[]"));
+    json_put_raw(&w, "values", span_of("{}"));
+    json_put(&w, "created", created);
+    json_put(&w, "updated", updated);
+    json_close(&w, '}');
+}
+
+void plan_put_resource(const struct plan *plan, const struct plan_item *item, int64_t wall_start_us,
+                       struct buf *out)
+{
+    const struct fixture *fixture = plan->sources[item->source].fixture;
+    const struct item *values = catalog_item_of(plan, item);
+    int64_t created_us = plan_wall_us(plan, 0, wall_start_us);
+    int64_t updated_us = plan_wall_us(plan, item->changed_us, wall_start_us);
+    struct entity entity;
+    plan_entity(plan, item, &entity);
+    if (!values)
+        values = fixture_item(fixture);
+    if (values)
+        item_state(values, &entity, item->version, created_us, updated_us, out);
+    else
+        put_bare_resource(fixture_type(fixture)->kind, &entity, created_us, updated_us, out);
+}
+
 void plan_render(const struct plan *plan, const struct plan_item *item, const struct settings *settings,
                  int64_t wall_start_us, struct buf *out)
 {
     const struct plan_source *source = &plan->sources[item->source];
-    const struct event_type *type = fixture_type(source->fixture);
-    /* The PIM's changes lie before the run: no receiver meets an event from the future. */
-    int64_t first_us = wall_start_us - (int64_t)plan->age_us;
+    bool aep = plan->profile->id == PLATFORM_AEP;
+    const char *own_author = aep && settings->client_id ? settings->client_id : plan->profile->own_author;
     struct event_identity identity = {
-        .time_us = first_us + (int64_t)item->changed_us,
-        .created_us = first_us,
+        .time_us = plan_wall_us(plan, item->changed_us, wall_start_us),
+        .created_us = plan_wall_us(plan, 0, wall_start_us),
         .subject = settings->subject,
         .source = settings->source,
-        .author = source->own ? OWN_AUTHOR : NULL,
+        .author = source->own ? own_author : NULL,
         .author_type = source->own ? "api" : NULL,
         .version = item->version,
+        .identified = aep && settings->send_identifier,
     };
     plan_event_id(plan, item, identity.id);
     plan_entity(plan, item, &identity.entity);
-    const struct item *values = NULL;
-    if (source->catalog)
-        values = catalog_item(plan->catalog, type->kind,
-                              item->entity / plan->universes % catalog_count(plan->catalog, type->kind));
-    event_render(source->fixture, values, &identity, out);
+    event_render(source->fixture, catalog_item_of(plan, item), &identity, out);
 }
 
 void plan_add_idents(const struct plan *plan, struct idents *idents)
@@ -743,7 +817,7 @@ void plan_add_idents(const struct plan *plan, struct idents *idents)
     buf_init(&about, 256);
     for (size_t i = 0; i < plan->count + plan->dropped; i++) {
         const struct plan_item *item = &plan->items[i];
-        if (!is_event(item) || item->copy)
+        if (!plan_is_event(item) || item->copy)
             continue;
         enum universe universe = plan_universe(plan, item);
         struct entity entity;
@@ -752,8 +826,9 @@ void plan_add_idents(const struct plan *plan, struct idents *idents)
         plan_event_id(plan, item, id);
         buf_clear(&about);
         plan_about(plan, item, &about);
-        idents_add_entity(idents, universe, buf_text(&about), entity.uuid);
-        idents_add_entity(idents, universe, buf_text(&about), entity.code);
+        bool two = fixture_type(plan->sources[item->source].fixture)->kind == ENTITY_PRODUCT;
+        idents_add_entity(idents, universe, buf_text(&about), two ? FORM_UUID : FORM_ONLY, entity.uuid);
+        idents_add_entity(idents, universe, buf_text(&about), two ? FORM_IDENTIFIER : FORM_ONLY, entity.code);
         idents_add_event(idents, universe, id);
     }
     buf_reset(&about);
@@ -781,17 +856,23 @@ static void print_event(const struct plan *plan, const struct plan_item *item, s
     json_put_u64(w, "copy", item->copy);
 }
 
+static const char *const check_names[] = {[UINT16_MAX - PLAN_REACHABILITY] = "reachability",
+                                          [UINT16_MAX - PLAN_SNAPSHOT] = "snapshot",
+                                          [UINT16_MAX - PLAN_SETTLE] = "settled"};
+
 void plan_print(const struct plan *plan, const struct plan_item *item, struct buf *out)
 {
     struct json_writer w;
     json_begin(&w, out, false);
     json_open(&w, NULL, '{');
     json_put(&w, "scenario", plan->scenario->name);
+    if (plan->scenario->migration)
+        json_put(&w, "platform", platform_names[plan->profile->id]);
     json_put_u64(&w, "at_us", item->at_us);
-    if (is_event(item))
+    if (plan_is_event(item))
         print_event(plan, item, &w);
     else
-        json_put(&w, "check", item->source == PLAN_SNAPSHOT ? "snapshot" : "reachability");
+        json_put(&w, "check", check_names[UINT16_MAX - item->source]);
     if (item->variant != VARIANT_NONE) {
         const struct variant_row *variant = variant_get(item->variant);
         json_put(&w, "fault", fault_get(variant->fault)->name);

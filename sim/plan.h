@@ -24,11 +24,17 @@ struct plan_item {
     bool copied;         /* a copy of it is planned too */
 };
 
-/* Not events: the reachability check; and the moment to look at the state, when nothing is in flight. There
- * is one where B comes after A and A' (a restart), between the two. The look after the last item is not
- * planned. */
+/* Not events: the reachability check; and two moments when nothing is in flight. PLAN_SNAPSHOT: look at the
+ * state, where B comes after A and A' (a restart), between the two; the look after the last item is not
+ * planned. PLAN_SETTLE: go on when the state stands still. */
 #define PLAN_REACHABILITY UINT16_MAX
 #define PLAN_SNAPSHOT     (UINT16_MAX - 1)
+#define PLAN_SETTLE       (UINT16_MAX - 2)
+
+static inline bool plan_is_event(const struct plan_item *item)
+{
+    return item->source < PLAN_SETTLE;
+}
 
 /* What an event is made from: a fixture, the entities it is about, and whose values they have. */
 struct plan_source {
@@ -51,7 +57,7 @@ struct plan {
     struct plan_item *items; /* by at_us, then order, then copy; behind them, those that were dropped */
     size_t count, cap;
     uint32_t event_count; /* distinct events, dropped ones included */
-    uint32_t dropped;
+    uint32_t dropped;     /* by a fault, or not this platform's part of a migration */
     uint64_t age_us; /* how old the first change is when the scenario starts; the newest is a second old */
 };
 
@@ -62,6 +68,12 @@ void plan_free(struct plan *plan);
 /* Append the event of an item, as its platform spells it; wall_start_us is when the scenario started. */
 void plan_render(const struct plan *plan, const struct plan_item *item, const struct settings *settings,
                  int64_t wall_start_us, struct buf *out);
+/* When the PIM was changed, by the wall clock: before the run, or a receiver would meet an event from the
+ * future. */
+int64_t plan_wall_us(const struct plan *plan, uint64_t changed_us, int64_t wall_start_us);
+/* Append the item's product or product model as the PIM shows it after the change: as the Events API does. */
+void plan_put_resource(const struct plan *plan, const struct plan_item *item, int64_t wall_start_us,
+                       struct buf *out);
 /* The item's event id, the same whenever the plan is played, and the name of its entity. */
 void plan_event_id(const struct plan *plan, const struct plan_item *item, char id[UUID_SIZE]);
 void plan_entity(const struct plan *plan, const struct plan_item *item, struct entity *entity);

@@ -65,6 +65,8 @@ struct platform *platform_new(const struct plan *plan)
 
 void platform_free(struct platform *p)
 {
+    if (!p)
+        return;
     for (size_t i = 0; i < LINES; i++)
         free(p->lines[i].parcels);
     quota_reset(&p->quota);
@@ -80,14 +82,15 @@ static void tell(struct platform *p, const struct notice *notice)
 
 /* ---- which events share a request ----------------------------------------------------------- */
 
-static bool is_event(const struct plan_item *item)
+/* A moment at which the state is looked at. */
+static bool is_look(const struct plan_item *item)
 {
-    return item->source != PLAN_REACHABILITY && item->source != PLAN_SNAPSHOT;
+    return item->source == PLAN_SNAPSHOT || item->source == PLAN_SETTLE;
 }
 
 static bool is_barrier(const struct plan_item *item)
 {
-    return item->source == PLAN_SNAPSHOT || variant_get(item->variant)->fault == FAULT_RESTART;
+    return is_look(item) || variant_get(item->variant)->fault == FAULT_RESTART;
 }
 
 static bool same_entity(const struct plan *plan, const struct plan_item *a, const struct plan_item *b)
@@ -132,7 +135,7 @@ static bool is_plain(const struct plan_item *item)
 
 static bool travels_alone(const struct plan *plan, const struct plan_item *item)
 {
-    return !is_event(item) || is_barrier(item) || plan_universe(plan, item) != UNIVERSE_B;
+    return !plan_is_event(item) || is_barrier(item) || plan_universe(plan, item) != UNIVERSE_B;
 }
 
 /* Events travel together when they are due together and the same thing happens to them. */
@@ -146,13 +149,13 @@ static bool rides_with(const struct plan *plan, const struct plan_item *first, c
 /* The connector caused it itself, and is not told. */
 static bool is_withheld(const struct platform *p, const struct plan_item *item)
 {
-    return p->flow.withhold_own && is_event(item) && p->plan->sources[item->source].own;
+    return p->flow.withhold_own && plan_is_event(item) && p->plan->sources[item->source].own;
 }
 
 static bool is_stale(const struct platform *p, const struct plan_item *item)
 {
     uint64_t born_us = item->changed_us < item->at_us ? item->changed_us : item->at_us;
-    return p->flow.stale_us && is_event(item) && p->now_us - born_us > p->flow.stale_us;
+    return p->flow.stale_us && plan_is_event(item) && p->now_us - born_us > p->flow.stale_us;
 }
 
 /* The request that starts at the cursor: as full as can be, and no copy torn from its original. */
@@ -211,7 +214,7 @@ static bool find_turn(const struct platform *p, struct turn *turn)
     }
     if (p->cursor < p->plan->count) {
         const struct plan_item *item = &p->plan->items[p->cursor];
-        bool waits = turn->parcel && item->source == PLAN_SNAPSHOT;
+        bool waits = turn->parcel && is_look(item);
         if (!waits && item->at_us <= turn->due_us)
             *turn = (struct turn){.item = item, .due_us = item->at_us};
     }
@@ -242,7 +245,7 @@ static uint64_t later(uint64_t a_us, uint64_t b_us)
 /* When it may leave, as far as the laws are concerned. */
 static uint64_t lawful_us(const struct platform *p, const struct turn *turn)
 {
-    if (!is_event(turn->item))
+    if (!plan_is_event(turn->item))
         return turn->due_us;
     return later(turn->due_us, later(quota_free_us(&p->quota), throttle_free_us(&p->throttle)));
 }
@@ -253,7 +256,7 @@ uint64_t platform_due_us(const struct platform *p, uint64_t now_us)
     now_us = later(now_us, p->now_us);
     if (!find_turn(p, &turn))
         return UINT64_MAX;
-    if (p->tally.suspended && is_event(turn.item)) /* to be lost */
+    if (p->tally.suspended && plan_is_event(turn.item)) /* to be lost */
         return later(turn.due_us < p->resume_us ? turn.due_us : p->resume_us, now_us);
     return has_room(p, &turn) ? later(lawful_us(p, &turn), now_us) : UINT64_MAX;
 }
@@ -273,7 +276,8 @@ static void lose_due(struct platform *p, uint64_t until_us)
 {
     const struct plan_item *items = p->plan->items;
     size_t first = p->cursor;
-    while (p->cursor < p->plan->count && items[p->cursor].at_us <= until_us && is_event(&items[p->cursor]))
+    while (p->cursor < p->plan->count && items[p->cursor].at_us <= until_us &&
+           plan_is_event(&items[p->cursor]))
         p->cursor++;
     lose(p, first, p->cursor - first);
 }
@@ -382,7 +386,7 @@ bool platform_next(struct platform *p, uint64_t now_us, struct delivery *deliver
     delivery->scheduled_us = p->paced ? later(due_us, p->held_us) : p->now_us;
     p->flying = mem_grow(p->flying, &p->flying_cap, p->in_flight, sizeof *p->flying);
     p->flying[p->in_flight++] = (struct flying){delivery->first, delivery->count};
-    if (is_event(turn.item))
+    if (plan_is_event(turn.item))
         spend(p);
     return true;
 }
@@ -496,7 +500,7 @@ void platform_answered(struct platform *p, const struct delivery *d, enum outcom
                        uint64_t now_us)
 {
     advance(p, now_us);
-    if (!is_event(&p->plan->items[d->first]))
+    if (!plan_is_event(&p->plan->items[d->first]))
         return;
     enum verdict verdict = verdict_of(p, d, outcome, status);
     if (variant_get(d->variant)->expect != EXPECT_ACK) { /* our doing, which the platform knows nothing of */
@@ -530,7 +534,7 @@ void platform_regulate(struct platform *p, const struct flow *flow, platform_not
     p->notice_arg = arg;
     p->tally.worst_ppm = 1000000;
     for (size_t i = 0; i < p->plan->count; i++)
-        p->tally.pending += is_event(&p->plan->items[i]);
+        p->tally.pending += plan_is_event(&p->plan->items[i]);
     p->rate_told = flow->rate_min;
     p->line_count = 1;
     while (p->line_count < LINES && flow->retry_us[p->line_count - 1])

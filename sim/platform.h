@@ -20,10 +20,10 @@
 
 struct platform;
 
-/* One HTTP request to be made: plan->items[first .. first + count). Or, when that is a PLAN_SNAPSHOT, the
- * moment to look at the state. A snapshot, and an item after which the connector is restarted, is a barrier:
- * nothing else is in flight from before it until platform_ended is called for it. A snapshot waits for
- * retries, too. */
+/* One HTTP request to be made: plan->items[first .. first + count). Or, when that is a PLAN_SNAPSHOT or
+ * PLAN_SETTLE, the moment to look at the state. Such a look, and an item after which the connector is
+ * restarted, is a barrier: nothing else is in flight from before it until platform_ended is called for it. A
+ * look waits for retries, too. */
 struct delivery {
     uint32_t id;      /* from 1, in the order of sending */
     uint32_t attempt; /* from 1 */

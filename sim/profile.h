@@ -16,6 +16,8 @@ struct settings {
     const char *content_type;   /* AEP */
     const char *source;         /* AEP source, Events API pim_source */
     const char *subject;        /* AEP: subscription id */
+    const char *client_id;      /* AEP: the connector itself, as the author of its own changes */
+    bool send_identifier;       /* AEP: the subscription's send_product_identifier */
     const char *const *headers; /* custom headers, "Name: value" */
     size_t header_count;
 };
@@ -34,6 +36,7 @@ struct profile {
     bool event_wrapped;       /* events stand in {"events":[…]} */
     const char *signature_header, *secondary_header, *timestamp_header, *algorithm_line;
     const char *type_member; /* "action" or "type": what says which event it is */
+    const char *own_author;  /* of what the connector caused itself, unless the settings say */
     struct flow flow;        /* over hours; in force where a scenario asks for it */
 };
 

@@ -30,6 +30,9 @@ const struct profile profile_aep = {
 
     .type_member = "type",
 
+    /* best practices: a connector knows its own changes by its client id (here: that of ours) */
+    .own_author = "pimsim-connector",
+
     .flow =
         {
             /* key-platform-behaviors, optimized throughput: between 1 and 100 events a second, more after

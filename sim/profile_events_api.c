@@ -29,6 +29,9 @@ const struct profile profile_events_api = {
 
     .type_member = "action",
 
+    /* basics: the connection's own user, named as the PIM names them */
+    .own_author = "connector_0000",
+
     .flow =
         {
             /* limits-and-scalability: 4000 requests an hour; then it pauses until the sliding hour has room

@@ -1,6 +1,7 @@
 /* reason: see reason.h. */
 #include "reason.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "blame.h"
@@ -65,14 +66,18 @@ static void put_span(struct buf *text, uint64_t us)
 
 static uint64_t deadline_of(const struct transcript *t, const struct attempt *a)
 {
-    return a->kind == KIND_NOTIFICATION ? NOTIFICATION_DEADLINE_MS * UINT64_C(1000) : t->deadline_us;
+    return a->kind == KIND_NOTIFICATION ? NOTIFICATION_DEADLINE_MS * UINT64_C(1000)
+           : a->kind == KIND_BASELINE   ? EVENTS_API_DEADLINE_MS * UINT64_C(1000)
+                                        : t->deadline_us;
 }
+
+#define BASELINE_WORDS " through the Events API"
 
 /* ---- one attempt -------------------------------------------------------------------------- */
 
 void reason_request(const struct transcript *t, const struct attempt *a, struct buf *text)
 {
-    buf_printf(text, "delivery %u: ", a->delivery);
+    buf_printf(text, "delivery %u%s: ", a->delivery, a->kind == KIND_BASELINE ? BASELINE_WORDS : "");
     buf_puts(text, a->kind == KIND_REACHABILITY ? "the reachability check" : t->names[a->event_name]);
     if (a->events > 1)
         buf_printf(text, " and %u more", a->events - 1);
@@ -91,6 +96,7 @@ void reason_delivery(const struct transcript *t, const struct attempt *a, struct
         buf_printf(text, " and %u more", a->events - 1);
     if (a->variant != VARIANT_NONE)
         buf_printf(text, " (%s)", variant_get(a->variant)->summary);
+    buf_puts(text, a->kind == KIND_BASELINE ? BASELINE_WORDS : "");
 }
 
 void reason_expected(const struct transcript *t, enum rule_id rule, const struct attempt *a, struct buf *text)
@@ -165,10 +171,9 @@ static const char *what_happened(enum rule_id rule, const struct attempt *a)
     return sentences[rule].happened ? sentences[rule].happened : by_expectation[attempt_expects(a)];
 }
 
-static void put_first(const struct transcript *t, const struct tally *tally, struct buf *text)
+/* "was answered 404 Not Found", "got no answer within 3 s" */
+static void put_end_of(const struct transcript *t, const struct attempt *a, struct buf *text)
 {
-    const struct attempt *a = tally->first_failed;
-    buf_puts(text, tally->failed == 1 ? ": it " : "; the first ");
     if (attempt_answered(a)) {
         buf_puts(text, "was answered ");
         put_status(text, a);
@@ -196,7 +201,8 @@ static void put_counts(const struct transcript *t, enum rule_id rule, const stru
     else
         buf_printf(text, "%llu of %llu %s %s %s", failed, judged, sentences[rule].subject,
                    failed == 1 ? "was" : "were", what_happened(rule, tally->first_failed));
-    put_first(t, tally, text);
+    buf_puts(text, tally->failed == 1 ? ": it " : "; the first ");
+    put_end_of(t, tally->first_failed, text);
     if (tally->failed > 1 && tally->same_event && tally->other_event)
         buf_printf(text, "; all of them were %s", t->names[tally->first_failed->event_name]);
 }
@@ -479,24 +485,34 @@ void reason_held(const struct effect *effect, const char *value, struct buf *tex
     put_value(value, text);
 }
 
-/* "product 3 has 2 records at state-url 1: /products/[], and 1 record" or "/price of product 3 is 9, and 10"
- */
-static void put_effect(const struct effect *e, struct buf *text)
+struct sides reason_sides(const struct played *p)
+{
+    static const struct sides rows[] = {
+        [MIGRATION_NONE] = {"without the fault", "with the fault"},
+        [MIGRATION_INSTEAD] = {"through the Events API", "through AEP"},
+        [MIGRATION_BESIDES] = {"through the Events API alone", "through both"},
+    };
+    return rows[p->migration];
+}
+
+/* "product 3 has 2 records at state-url 1: /products/[], and 1 record" or "/price of product 3 is 9, and 10";
+ * how: what brought about what it is, " through AEP" */
+static void put_effect(const struct effect *e, const char *how, struct buf *text)
 {
     const char *about = *e->about ? e->about : "the state";
     if (!*e->path) {
-        buf_printf(text, "%s has %s at %s, and %s", about, is_none(e->found) ? "no record" : e->found,
-                   e->place, e->expected);
+        buf_printf(text, "%s has %s at %s%s, and %s", about, is_none(e->found) ? "no record" : e->found,
+                   e->place, how, e->expected);
         return;
     }
     buf_printf(text, "%s of %s is ", e->path, about);
     put_value(is_none(e->found) ? "missing" : e->found, text);
-    buf_puts(text, ", and ");
+    buf_printf(text, "%s, and ", how);
     put_value(is_none(e->expected) ? "missing" : e->expected, text);
 }
 
-void reason_differs(const struct transcript *t, enum rule_id rule, const struct charge *charge,
-                    const struct exhibit *first, struct buf *text)
+/* What happened to those that differ: "after" it they do, unless there is a word for it. */
+static void put_cause(enum rule_id rule, bool one, struct buf *text)
 {
     static const char *const causes[RULE_COUNT] = {
         [RULE_FORM_BATCH] = "requests with several events",
@@ -509,17 +525,51 @@ void reason_differs(const struct transcript *t, enum rule_id rule, const struct 
         [RULE_ORDER_DELETE] = "older events that came behind a removal",
         [RULE_ORDER_LATE_CREATE] = "creations that came late",
         [RULE_DURABLE_ACK] = "a kill behind the acknowledgement",
+        [RULE_PORT_DELTA] = "deltas",
+        [RULE_PORT_REMOVED] = "removals",
+        [RULE_PORT_OWN_EVENTS] = "the connector's own changes, which AEP alone sends back",
+        [RULE_PORT_SWITCHOVER] = "changes that both platforms told of",
     };
-    bool refusable = first->trial->subjects[first->subject].refusable != NULL;
-    put_share(&t->played[charge->failed_in->scenario], charge->failed, charge->judged, text);
-    buf_printf(text, " %s after ", charge->failed == 1 ? "differs" : "differ");
-    if (refusable)
-        buf_puts(text, "requests that must have no effect");
+    if (rule == RULE_PORT_STATE)
+        buf_puts(text, one ? " is not what the Events API makes of it"
+                           : " are not what the Events API makes of them");
+    else if (rule == RULE_PORT_IDENTIFIER)
+        buf_puts(text, one ? " has lost its identifier" : " have lost their identifiers");
     else
-        buf_puts(text, causes[rule] ? causes[rule] : "the fault");
+        buf_printf(text, " %s after %s", one ? "differs" : "differ",
+                   causes[rule] ? causes[rule] : "the fault");
+}
+
+/* A port that shows too little may not have asked. */
+static void put_calls(const struct played *p, struct buf *text)
+{
+    if (!p->calls)
+        buf_puts(text, "; the connector made no call to the PIM");
+    else if (p->calls_failed)
+        buf_printf(text, "; %llu of the connector's %llu call%s to the PIM got an error, the first %s",
+                   (unsigned long long)p->calls_failed, (unsigned long long)p->calls,
+                   p->calls == 1 ? "" : "s", p->call_failed);
+}
+
+void reason_differs(const struct transcript *t, enum rule_id rule, const struct charge *charge,
+                    const struct exhibit *first, struct buf *text)
+{
+    const struct played *p = &t->played[charge->failed_in->scenario];
+    struct sides sides = reason_sides(p);
+    bool refusable = first->trial->subjects[first->subject].refusable != NULL, one = charge->failed == 1;
+    char how[40] = "";
+    put_share(p, charge->failed, charge->judged, text);
+    if (refusable)
+        buf_printf(text, " %s after requests that must have no effect", one ? "differs" : "differ");
+    else
+        put_cause(rule, one, text);
     buf_puts(text, ": ");
-    put_effect(first->effect, text);
-    buf_puts(text, refusable ? " without them" : " without the fault");
+    if (p->migration)
+        snprintf(how, sizeof how, " %s", sides.with);
+    put_effect(first->effect, how, text);
+    buf_printf(text, " %s", refusable ? "without them" : sides.without);
+    if (rule == RULE_PORT_STATE || rule == RULE_PORT_IDENTIFIER)
+        put_calls(p, text);
 }
 
 const char *reason_fix_effect(const struct exhibit *first)
@@ -553,8 +603,9 @@ static void put_open_subjects(const struct transcript *t, const struct trial *tr
     for (size_t i = 0; i < p->entities.count; i++)
         open += trial->subjects[i].open != NULL;
     put_share(p, open, p->entities.count, text);
-    buf_puts(text, failed ? " had deliveries that were not acknowledged, so that the state says nothing"
-                          : " had deliveries that a connector may take or leave");
+    buf_printf(text, " had deliveries%s that %s", trial->open->kind == KIND_BASELINE ? BASELINE_WORDS : "",
+               failed ? "were not acknowledged, so that the state says nothing"
+                      : "a connector may take or leave");
     put_see(text, (enum rule_id)trial->open->blame);
 }
 
@@ -580,12 +631,28 @@ static void put_blind(const struct played *p, struct buf *text)
         buf_puts(text,
                  "whatever the connector's state shows differs between A and A' too, which should be alike: "
                  "nothing can be told from it");
+    else if (p->disturbed.count && p->migration)
+        buf_puts(text,
+                 "the connector's state shows nothing of what came through the Events API, with which AEP's "
+                 "part is compared: show what both endpoints made of it, as two documents if need be");
     else if (p->disturbed.count)
         buf_puts(text, "the connector's state shows nothing of A and A', where nothing went wrong");
     else
         buf_puts(text,
                  "the connector's state shows nothing that was sent, by its uuid or code: is it the right "
                  "place to look, and is it JSON, or text with a line for each product?");
+}
+
+/* There is nothing to compare a port with. */
+static void put_untold(const struct transcript *t, const struct trial *trial, struct buf *text)
+{
+    const struct attempt *a = trial->told;
+    buf_printf(text,
+               "nothing came through the Events API to compare with: of %llu deliver%s to --url-events-api "
+               "none was acknowledged, the first ",
+               (unsigned long long)trial->told_count, trial->told_count == 1 ? "y" : "ies");
+    put_end_of(t, a, text);
+    buf_puts(text, ". Is that URL right, and --secret-events-api? `pimsim run -p events-api` tries it alone");
 }
 
 void reason_open(const struct transcript *t, const struct trial *trial, struct buf *text)
@@ -611,11 +678,19 @@ void reason_open(const struct transcript *t, const struct trial *trial, struct b
             buf_printf(text, "the connector's state %s: %s",
                        p->unsettled ? "never settled" : "could not be looked at", p->look_trouble);
         break;
+    case TRIAL_UNTOLD:
+        put_untold(t, trial, text);
+        break;
     default:
         if (trial->open)
             put_open_subjects(t, trial, text);
         else if (blind)
             put_blind(p, text);
+        else if (trial->exhibit_count)
+            buf_puts(text,
+                     "nothing is as the Events API makes it, so that there is no identifier to look for");
+        else if (p->migration)
+            buf_puts(text, "no delivery of its scenario came through AEP");
         else
             buf_puts(text, "no delivery of its scenario had the fault");
     }

@@ -44,6 +44,11 @@ void reason_active(const struct forecast *forecast, struct buf *text);
 
 /* ---- the connector's state ---------------------------------------------------------------- */
 
+/* What brought about what B has, and what the others have. */
+struct sides {
+    const char *without, *with; /* "without the fault", "with the fault" */
+};
+struct sides reason_sides(const struct played *played);
 /* "2 of 10 products differ after events that came again: /price of product 3 is 9, and 10 without the fault"
  */
 void reason_differs(const struct transcript *transcript, enum rule_id rule, const struct charge *charge,

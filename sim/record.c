@@ -42,6 +42,8 @@ void record_scenario(const struct recorder *r, const struct scenario *s, const c
         json_put_bool(w, "load", true);
     if (s->effects)
         json_put(w, "effects", s->effects);
+    if (s->migration)
+        json_put(w, "migration", migration_names[s->migration]);
     if (s->flow)
         json_put_bool(w, "flow", true);
     if (skipped)
@@ -110,6 +112,8 @@ void record_send(const struct recorder *r, const struct record_send *send)
     struct json_writer *w = journal_begin(r->journal, "send");
     json_put_u64(w, "delivery", send->number);
     json_put(w, "kind", reachability ? "reachability" : send->diagnosis ? "diagnosis" : "events");
+    if (send->plan->scenario->migration)
+        json_put(w, "platform", platform_names[send->plan->profile->id]);
     json_put_u64(w, "attempt", d->attempt);
     json_put_u64(w, "at_us", since_start_us(r, send->sent_us));
     json_put_u64(w, "scheduled_us", since_start_us(r, send->scheduled_us));
@@ -170,6 +174,16 @@ void record_answer(const struct recorder *r, const struct record_send *send, con
         json_put(w, "location", a->location);
     if (a->excerpt_bytes && (a->status < 200 || a->status >= 300))
         json_put_bytes(w, "excerpt", (struct span){a->excerpt, a->excerpt_bytes});
+    journal_end(r->journal);
+}
+
+void record_call(const struct recorder *r, const char *method, const char *target, unsigned status)
+{
+    struct json_writer *w = journal_begin(r->journal, "call");
+    json_put_u64(w, "at_us", since_start_us(r, clock_mono_us()));
+    json_put(w, "method", method);
+    json_put_bytes(w, "target", span_of(target));
+    json_put_u64(w, "status", status);
     journal_end(r->journal);
 }
 

@@ -47,6 +47,8 @@ struct record_send {
 void record_send(const struct recorder *r, const struct record_send *send);
 /* The same of a notification: of send, what no plan is needed for. */
 void record_notification(const struct recorder *r, const struct record_send *send, const char *type);
+/* A call of the connector to our PIM. */
+void record_call(const struct recorder *r, const char *method, const char *target, unsigned status);
 void record_answer(const struct recorder *r, const struct record_send *send, const struct answer *answer);
 
 /* failed: why it did not come back; NULL: it did. */

@@ -362,9 +362,9 @@ static void put_part(struct buf *out, const char *text, size_t from)
 /* The two records one above the other, what is not there left out. */
 static void put_records(struct page *page, const struct difference *d)
 {
-    static const char *const words[] = {"without the fault", "with the fault"};
     static const enum style styles[] = {GREEN, RED};
     const char *records[] = {d->without, d->with}, *values[] = {d->expected, d->found};
+    const char *words[] = {d->words_without, d->words_with};
     struct buf parts[COUNT_OF(records)];
     size_t widest = 0;
     for (size_t i = 0; i < COUNT_OF(records); i++) {

@@ -37,7 +37,7 @@ struct member {
     uint32_t faults; /* which faults take the key; 0: all */
 };
 
-#define MEMBERS_MAX     10
+#define MEMBERS_MAX     11
 #define AT(type, field) .offset = offsetof(struct type, field)
 #define WHOLE           .offset = 0 /* the reader fills several fields */
 
@@ -213,11 +213,13 @@ static bool check_event(struct parser *p, uint32_t node, const struct step *step
 
 static bool read_check(struct parser *p, uint32_t node, const struct member *m, void *field, struct err *err)
 {
-    static const char *const checks[] = {"reachability"};
+    static const char *const checks[] = {"reachability", "settled"};
     (void)m;
     size_t index;
-    *(bool *)field = true;
-    return json_read_word(&p->doc, node, checks, COUNT_OF(checks), &index, err);
+    if (!json_read_word(&p->doc, node, checks, COUNT_OF(checks), &index, err))
+        return false;
+    *(enum check *)field = index ? CHECK_SETTLED : CHECK_REACHABILITY;
+    return true;
 }
 
 static const struct member event_members[] = {
@@ -230,7 +232,7 @@ static const struct member event_members[] = {
 };
 
 static const struct member check_members[] = {
-    {"check", read_check, AT(step, reachability)},
+    {"check", read_check, AT(step, check)},
 };
 
 static bool read_step(struct parser *p, uint32_t node, struct step *step, struct err *err)
@@ -504,13 +506,20 @@ static bool read_rules(struct parser *p, uint32_t node, const struct member *m, 
 
 /* ---- effects ----------------------------------------------------------------------------------- */
 
-/* A check has no entity, and belongs to no universe. */
-static bool refuse_checks(struct parser *p, struct err *err)
+/* A reachability check has no entity, and belongs to no universe; nothing settles where nobody looks, and a
+ * restart waits for that by itself. */
+static bool check_steps(struct parser *p, struct err *err)
 {
+    const struct scenario *s = p->scenario;
     uint32_t n = json_first(&p->doc, json_get(&p->doc, JSON_ROOT, "stream"));
-    for (size_t i = 0; i < p->scenario->step_count; i++, n = json_next(&p->doc, n))
-        if (p->scenario->steps[i].reachability)
+    for (size_t i = 0; i < s->step_count; i++, n = json_next(&p->doc, n)) {
+        if (s->effects && s->steps[i].check == CHECK_REACHABILITY)
             return json_error(&p->doc, n, err, "a check has no effects: put it into a scenario of its own");
+        if (!s->effects && s->steps[i].check == CHECK_SETTLED)
+            return json_error(&p->doc, n, err, "the state is looked at in scenarios with \"effects\" only");
+        if (s->steps[i].check == CHECK_SETTLED && scenario_has(s, FAULT_RESTART))
+            return json_error(&p->doc, n, err, "a scenario with a restart settles before it by itself");
+    }
     return true;
 }
 
@@ -525,13 +534,49 @@ static bool read_effects(struct parser *p, uint32_t node, const struct member *m
     else if (ok)
         ok = json_error(&p->doc, node, err, "\"%s\" is not among this scenario's \"rules\"", id);
     free(id);
-    return ok && refuse_checks(p, err);
+    return ok;
+}
+
+/* ---- migration --------------------------------------------------------------------------------- */
+
+const char *const migration_names[] = {[MIGRATION_INSTEAD] = "instead", [MIGRATION_BESIDES] = "besides"};
+
+static bool check_migration_step(struct parser *p, uint32_t node, const struct step *step, struct err *err)
+{
+    const struct event_type *type = step->event ? event_type_find(step->event) : NULL;
+    if (step->event && (strcmp(step->event, "*") == 0 || (type && !type->wire[PLATFORM_EVENTS_API])))
+        return json_error(&p->doc, json_get(&p->doc, node, "event"), err,
+                          "the Events API has no \"%s\" to compare with", step->event);
+    return true;
+}
+
+/* B is told otherwise than A: that is all that is wrong with it. */
+static bool read_migration(struct parser *p, uint32_t node, const struct member *m, void *field,
+                           struct err *err)
+{
+    (void)m;
+    const struct scenario *s = p->scenario;
+    size_t index;
+    if (!json_read_word(&p->doc, node, migration_names + 1, MIGRATION_BESIDES, &index, err))
+        return false;
+    *(enum migration *)field = (enum migration)(index + 1);
+    if (s->platforms != PLATFORM_BIT(PLATFORM_AEP))
+        return json_error(&p->doc, node, err, "what is judged is AEP: \"platforms\": [\"aep\"]");
+    if (!s->effects)
+        return json_error(&p->doc, node, err, "\"effects\" is missing: which rule is it about?");
+    if (s->fault_count || s->flow)
+        return json_error(&p->doc, node, err, "a migration has neither \"faults\" nor \"flow\"");
+    uint32_t n = json_first(&p->doc, json_get(&p->doc, JSON_ROOT, "stream"));
+    for (size_t i = 0; i < s->step_count; i++, n = json_next(&p->doc, n))
+        if (!check_migration_step(p, n, &s->steps[i], err))
+            return false;
+    return true;
 }
 
 /* ---- the whole --------------------------------------------------------------------------------- */
 
 /* Read in this order: the stream's events are checked against the platforms, the faults against the pace, the
- * rule of the effects against the rules. */
+ * rule of the effects against the rules, the migration against all of these. */
 static const struct member scenario_members[] = {
     {"$schema", read_schema_name, WHOLE},
     {"title", read_line, AT(scenario, title), .required = true},
@@ -543,6 +588,7 @@ static const struct member scenario_members[] = {
     {"faults", read_faults, WHOLE},
     {"rules", read_rules, WHOLE, .required = true},
     {"effects", read_effects, AT(scenario, effects)},
+    {"migration", read_migration, AT(scenario, migration)},
 };
 _Static_assert(COUNT_OF(scenario_members) <= MEMBERS_MAX, "read_object holds every key");
 
@@ -567,7 +613,8 @@ bool scenario_parse(struct scenario **scenario, const char *file, struct span by
     s->platforms = PLATFORMS_ALL;
     s->pace = (struct pace){.concurrency = 10, .batch = 1};
     bool ok = json_parse(&p.doc, file, bytes, JSON_COMMENTS, err) &&
-              read_object(&p, JSON_ROOT, scenario_members, COUNT_OF(scenario_members), s, err);
+              read_object(&p, JSON_ROOT, scenario_members, COUNT_OF(scenario_members), s, err) &&
+              check_steps(&p, err);
     json_reset(&p.doc);
     if (!ok) {
         scenario_free(s);

@@ -11,9 +11,13 @@
 #include "fault.h"
 #include "flow.h"
 
-/* One step of the stream: an event for some entities, or a reachability check. */
+/* One step of the stream: an event for some entities, or a check. */
 struct step {
-    bool reachability; /* {"check": "reachability"} */
+    enum check {
+        CHECK_NONE,
+        CHECK_REACHABILITY, /* what the platform sends when a connection is set up */
+        CHECK_SETTLED,      /* wait until the connector's state stands still */
+    } check;
     char *event;       /* an event's name, or "*": every type the platform has */
     uint32_t entities; /* new entities; 0: those the stream has (or one, if it has none) */
     uint32_t times;    /* events for each of them, at least 1 */
@@ -49,6 +53,15 @@ bool fault_covers(const struct fault_spec *spec, uint64_t at_us); /* this part o
 
 #define SCENARIO_FAULTS_MAX 16
 
+/* The stream is sent through the Events API to one endpoint of the connector, which is what AEP's to another
+ * is compared with: A and A' by the one, B by the other … */
+enum migration {
+    MIGRATION_NONE,
+    MIGRATION_INSTEAD, /* … alone */
+    MIGRATION_BESIDES, /* … after it came through the Events API, too */
+};
+extern const char *const migration_names[]; /* "instead", "besides" */
+
 struct scenario {
     char *name; /* "core/duplicates": the path without "scenarios/" and ".json" */
     char *title, *story;
@@ -62,8 +75,9 @@ struct scenario {
     size_t rule_count;
     const char *effects; /* which of them what is wrong in the connector's state speaks against; NULL: its
                           * state is not looked at */
-    struct flow *flow;   /* the platform's laws over hours are in force, with what this sets of them; NULL:
-                          * they are not: one attempt, no quota */
+    enum migration migration; /* of AEP scenarios with effects, without faults and flow */
+    struct flow *flow; /* the platform's laws over hours are in force, with what this sets of them; NULL:
+                        * they are not: one attempt, no quota */
 };
 
 /* Parse the bytes of a scenario. file is for messages and the name. Rule ids are checked with

@@ -7,11 +7,10 @@
 #include <strings.h>
 
 #include "clock.h"
-#include "deliver.h"
+#include "fetch.h"
 #include "intern.h"
 #include "json.h"
 #include "limits.h"
-#include "message.h"
 #include "process.h"
 #include "sink.h"
 
@@ -29,9 +28,10 @@ struct source {
     struct look look;
 
     /* a URL */
-    struct deliver *deliver;
-    struct message message;
-    struct buf links; /* of the last answer */
+    struct fetch *fetch;
+    const char *headers[FETCH_HEADERS_MAX];
+    size_t header_count;
+    struct buf next; /* the page after the one that was answered last; empty: none */
     bool answered;
 
     /* the sink */
@@ -154,47 +154,21 @@ static void put_next_of_page(struct span page, struct buf *next)
 
 /* ---- URLs ----------------------------------------------------------------------------------- */
 
-/* Its first line, when it is made for people. */
-static void put_excerpt(const struct answer *a, struct buf *out)
-{
-    size_t len = strcspn(a->excerpt, "\r\n");
-    if (a->excerpt_bytes && *a->excerpt != '<' && len <= a->excerpt_bytes)
-        buf_printf(out, ": %.*s", (int)(len < 100 ? len : 100), a->excerpt);
-}
-
-static void note_status(struct source *s, const struct answer *a)
-{
-    struct buf more;
-    buf_init(&more, 1024);
-    if (*a->location)
-        buf_printf(&more, " and points to %s", a->location);
-    else
-        put_excerpt(a, &more);
-    fail(s, a->status >= 500 || a->status == 429 ? PASSING : STUBBORN, "it answered %u%s", a->status,
-         buf_text(&more));
-    buf_reset(&more);
-}
-
-static void on_answer(void *arg, const struct answer *a)
+static void on_answer(void *arg, const struct fetched *f)
 {
     struct source *s = arg;
+    bool refused = f->status >= 300 && f->status < 500 && f->status != 429;
     s->answered = true;
-    buf_clear(&s->links);
-    buf_put_span(&s->links, a->links);
-    if (a->outcome == OUTCOME_TIMEOUT)
-        fail(s, STUBBORN, "it did not answer within %.1f s", (double)s->timeout_us / 1e6);
-    else if (a->outcome != OUTCOME_ANSWERED)
-        fail(s, PASSING, "%s%s%s", outcome_sentence(a->outcome), *a->detail ? ": " : "", a->detail);
-    else if (*a->detail)
-        fail(s, LASTING, "it shows more than %u MiB", STATE_MIB_MAX);
-    else if (a->status < 200 || a->status > 299)
-        note_status(s, a);
+    put_next_of_links(f->links, &s->next);
+    if (*f->why)
+        fail(s, !buf_ok(&s->look.bytes) ? LASTING : f->late || refused ? STUBBORN : PASSING, "%s", f->why);
 }
 
 static bool fetch(struct source *s, struct err *err)
 {
     s->answered = false;
-    if (!deliver_send(s->deliver, &s->message, &(struct wire){0}, on_answer, s, err))
+    buf_clear(&s->next);
+    if (!fetch_send(s->fetch, s->headers, s->header_count, (struct span){0}, on_answer, s, err))
         return false;
     while (!s->answered && !loop_interrupted(s->loop))
         if (!loop_turn(s->loop, UINT64_MAX, err))
@@ -211,7 +185,7 @@ static void turn_to_page(struct source *s, const char *reference, struct interns
     struct buf url;
     buf_init(&url, 1 << 20);
     size_t pages = s->look.page_count;
-    if (!deliver_turn_to(s->deliver, reference, &url, &err)) {
+    if (!fetch_turn_to(s->fetch, reference, &url, &err)) {
         fail(s, LASTING, "the next page after page %zu cannot be read: %.300s", pages, err.text);
     } else if (intern_find(seen, buf_span(&url)) != INTERN_NONE) {
         fail(s, LASTING, "its pages lead in a circle: page %zu names page %u as the next", pages,
@@ -231,67 +205,57 @@ static bool look_at_url(struct source *s, const struct idents *idents, struct er
     (void)idents;
     uint64_t until_us = clock_mono_us() + PAGES_US_MAX;
     struct interns seen = {0};
-    struct buf next;
     bool ok = true;
-    buf_init(&next, NEXT_BYTES_MAX);
-    buf_puts(&next, s->what);
-    while (ok && next.len && !failed(s)) {
+    buf_clear(&s->next);
+    buf_puts(&s->next, s->what);
+    while (ok && s->next.len) {
         size_t start = s->look.bytes.len;
-        turn_to_page(s, buf_text(&next), &seen, until_us);
-        buf_clear(&next);
+        turn_to_page(s, buf_text(&s->next), &seen, until_us);
         if (failed(s))
             break;
         ok = fetch(s, err);
         end_page(s);
-        put_next_of_links(buf_text(&s->links), &next);
-        if (next.len == 0)
-            put_next_of_page((struct span){s->look.bytes.data + start, s->look.bytes.len - start}, &next);
+        if (failed(s))
+            break;
+        if (s->next.len == 0)
+            put_next_of_page((struct span){s->look.bytes.data + start, s->look.bytes.len - start}, &s->next);
     }
-    buf_reset(&next);
     interns_reset(&seen);
     return ok;
 }
 
-static void add_header(struct message *message, const char *line)
-{
-    buf_put(&message->lines, line, strlen(line) + 1);
-    message->header_count++;
-}
-
 /* "Name: value", as HTTP has it; our own Accept comes last, unless the user has one. */
-static bool add_headers(struct source *s, const struct observe_options *o, struct err *err)
+static bool take_headers(struct source *s, const struct observe_options *o, struct err *err)
 {
     bool accept = false;
-    if (o->header_count >= MESSAGE_HEADERS_MAX)
-        return err_set(err, "--state-header: at most %d", MESSAGE_HEADERS_MAX - 1);
+    if (o->header_count >= FETCH_HEADERS_MAX)
+        return err_set(err, "--state-header: at most %d", FETCH_HEADERS_MAX - 1);
     for (size_t i = 0; i < o->header_count; i++) {
         const char *line = o->headers[i];
         size_t name = strcspn(line, ": \t\r\n");
         if (name == 0 || line[name] != ':' || line[strcspn(line, "\r\n")])
             return err_set(err, "--state-header: \"%s\" is not \"Name: value\"", line);
         accept = accept || strncasecmp(line, "Accept:", 7) == 0;
-        add_header(&s->message, line);
+        s->headers[s->header_count++] = line;
     }
     if (!accept)
-        add_header(&s->message, "Accept: application/json, */*;q=0.5");
+        s->headers[s->header_count++] = "Accept: application/json, */*;q=0.5";
     return true;
 }
 
 static bool open_url(struct source *s, const struct observe_options *o, size_t index, struct err *err)
 {
-    const struct deliver_options options = {
+    const struct fetch_options options = {
         .url = o->urls[index],
-        .deadline_us = s->timeout_us,
-        .insecure = o->insecure,
-        .cacert = o->cacert,
-        .allow_remote = o->allow_remote,
+        .timeout_us = s->timeout_us,
         .body = &s->look.bytes,
+        .insecure = o->insecure,
+        .allow_remote = o->allow_remote,
+        .cacert = o->cacert,
     };
     s->what = o->urls[index];
-    s->message.method = "GET";
-    if (!deliver_check(&options, err))
-        return err_wrap(err, "--state-url");
-    return add_headers(s, o, err) && deliver_new(&s->deliver, s->loop, &options, err);
+    return take_headers(s, o, err) &&
+           (fetch_open(&s->fetch, s->loop, &options, err) || err_wrap(err, "--state-url"));
 }
 
 /* ---- commands ------------------------------------------------------------------------------- */
@@ -396,8 +360,7 @@ bool source_open(struct source **source, struct loop *loop, const struct observe
     s->timeout_us = options->timeout_us ? options->timeout_us : TIMEOUT_US;
     snprintf(s->name, sizeof s->name, kind == SOURCE_SINK ? "%s" : "%s %zu", kinds[kind].name, index + 1);
     buf_init(&s->look.bytes, STATE_BYTES_MAX);
-    buf_init(&s->links, 1 << 20);
-    message_init(&s->message);
+    buf_init(&s->next, NEXT_BYTES_MAX);
     *source = s;
     if (kinds[kind].open(s, options, index, err))
         return true;
@@ -410,10 +373,9 @@ void source_close(struct source *s)
 {
     if (!s)
         return;
-    deliver_free(s->deliver);
+    fetch_close(s->fetch);
     sink_close(s->sink);
-    message_reset(&s->message);
-    buf_reset(&s->links);
+    buf_reset(&s->next);
     buf_reset(&s->look.bytes);
     free(s->look.page_ends);
     free(s);

@@ -102,6 +102,15 @@ static enum rule_id rule_of(const struct json_doc *record, uint32_t node)
     return RULE_NONE;
 }
 
+static enum migration migration_of(const struct json_doc *record)
+{
+    uint32_t node = json_get(record, JSON_ROOT, "migration");
+    for (int m = MIGRATION_NONE + 1; m <= MIGRATION_BESIDES; m++)
+        if (json_string_is(record, node, migration_names[m]))
+            return (enum migration)m;
+    return MIGRATION_NONE;
+}
+
 static void read_scenario(struct reading *r, const struct json_doc *record)
 {
     struct transcript *t = r->t;
@@ -112,6 +121,7 @@ static void read_scenario(struct reading *r, const struct json_doc *record)
         .load = json_is_true(record, json_get(record, JSON_ROOT, "load")),
         .effects = (uint8_t)rule_of(record, json_get(record, JSON_ROOT, "effects")),
         .skipped = why_of(r, record, "skipped"),
+        .migration = migration_of(record),
         .about_first = t->about_count,
     };
     if (json_is_true(record, json_get(record, JSON_ROOT, "flow")) && !p->skipped) {
@@ -145,6 +155,13 @@ static enum attempt_kind read_kind(struct reading *r, const struct json_doc *rec
         if (span_equals(kind, kinds[i]))
             return (enum attempt_kind)i;
     return KIND_UNKNOWN;
+}
+
+/* Through the platform that the port is compared with. */
+static bool is_baseline(struct reading *r, const struct json_doc *record, const struct played *p)
+{
+    struct span platform = text_of(r, record, "platform");
+    return p->migration && platform.len && !span_equals(platform, r->t->platform_name);
 }
 
 static void read_variant(struct reading *r, const struct json_doc *record, struct attempt *a)
@@ -217,6 +234,9 @@ static bool read_send(struct reading *r, const struct json_doc *record, struct e
         .universe = UNIVERSE_COUNT,
         .blame = RULE_NONE,
     };
+    const struct played *p = &t->played[a->scenario];
+    if (is_baseline(r, record, p))
+        a->kind = a->kind == KIND_EVENTS ? KIND_BASELINE : KIND_UNKNOWN;
     read_variant(r, record, a);
     if (a->kind == KIND_DIAGNOSIS)
         read_mistake(r, record, a);
@@ -224,7 +244,6 @@ static bool read_send(struct reading *r, const struct json_doc *record, struct e
         event_name_of(t, text_of(r, record, a->kind == KIND_NOTIFICATION ? "notification" : "event"));
     copy_of(r, record, "event_id", a->event_id, sizeof a->event_id);
     t->bytes += count_of(record, "bytes");
-    const struct played *p = &t->played[a->scenario];
     if (p->effects != RULE_NONE)
         read_abouts(r, record, a);
     if (p->forecast && a->kind == KIND_EVENTS)
@@ -348,6 +367,25 @@ static void read_state(struct reading *r, const struct json_doc *record)
     free(about);
 }
 
+static void read_call(struct reading *r, const struct json_doc *record)
+{
+    struct played *p = observed(r);
+    uint32_t status = small_of(record, "status", 999);
+    if (!p)
+        return;
+    p->calls++;
+    p->calls_failed += status >= 400;
+    if (status < 400 || p->call_failed)
+        return;
+    struct buf text;
+    buf_init(&text, WHY_BYTES_MAX);
+    buf_put_span(&text, text_of(r, record, "method"));
+    buf_putc(&text, ' ');
+    buf_put_span(&text, text_of(r, record, "target"));
+    buf_printf(&text, ": %u", status);
+    p->call_failed = buf_take(&text);
+}
+
 static void read_end(struct reading *r, const struct json_doc *record)
 {
     r->t->interrupted = !span_equals(text_of(r, record, "reason"), "complete");
@@ -360,7 +398,8 @@ static const struct {
 } record_kinds[] = {
     {"answer", read_answer},   {"state", read_state},       {"scenario", read_scenario},
     {"settled", read_settled}, {"snapshot", read_snapshot}, {"restart", read_restart},
-    {"notice", read_notice},   {"tally", read_tally},       {"end", read_end},
+    {"notice", read_notice},   {"tally", read_tally},       {"call", read_call},
+    {"end", read_end},
 };
 
 static bool read_record(void *arg, struct span kind, const struct json_doc *record, struct err *err)
@@ -406,6 +445,7 @@ static void played_reset(struct played *p)
     free(p->skipped);
     free(p->look_trouble);
     free(p->not_back);
+    free(p->call_failed);
     if (p->forecast)
         forecast_reset(p->forecast);
     free(p->forecast);

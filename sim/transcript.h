@@ -13,14 +13,17 @@
 #include "intern.h"
 #include "journal.h"
 #include "rules.h"
+#include "scenario.h"
 
 enum attempt_kind {
     KIND_EVENTS,
     KIND_REACHABILITY,
     KIND_DIAGNOSIS,
     KIND_NOTIFICATION,
-    KIND_UNKNOWN, /* of a later version or with a fault of one, or kept from the connector: nothing is
-                   * expected of it */
+    KIND_BASELINE, /* events, of a migration, through the platform that the port is compared with: judged by
+                    * no rule */
+    KIND_UNKNOWN,  /* of a later version or with a fault of one, or kept from the connector: nothing is
+                    * expected of it */
 };
 
 /* Why an attempt speaks neither for nor against a connector. */
@@ -69,6 +72,10 @@ struct played {
     uint32_t fails_from; /* see blame.h: requests a second from which on it failed; 0: not for the load */
     struct forecast *forecast; /* the platform's laws over hours were in force; NULL: they were not */
     /* with effects: */
+    enum migration migration;
+    uint64_t calls,
+        calls_failed;        /* of the connector to our PIM; and those that were answered with an error … */
+    char *call_failed;       /* … the first of them; NULL: none */
     struct interns entities; /* the neutral names of whom its events are about */
     size_t about_first, about_count;
     uint32_t snapshots;

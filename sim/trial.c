@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "blame.h"
+#include "event.h"
 
 static const struct played *played_of(const struct transcript *t, const struct trial *trial)
 {
@@ -17,6 +18,8 @@ static const struct played *played_of(const struct transcript *t, const struct t
  * choice. What comes again by itself is judged by how it ends. */
 static bool leaves_open(const struct transcript *t, const struct attempt *a)
 {
+    if (a->kind == KIND_BASELINE)
+        return !attempt_acknowledged(a);
     switch (attempt_expects(a)) {
     case EXPECT_ACK:
         return !attempt_acknowledged(a) || a->variant == VARIANT_MALFORM_UNKNOWN_TYPE;
@@ -35,10 +38,12 @@ static bool refusable(const struct attempt *a)
     return expects == EXPECT_REFUSE || expects == EXPECT_TAKEN;
 }
 
-/* It had the fault that the scenario is about: for form/batch, company. */
+/* It had the fault that the scenario is about: for form/batch, company. To a port all that comes is new. */
 static bool struck(const struct played *p, const struct attempt *a)
 {
-    bool faulty = p->effects == RULE_FORM_BATCH ? a->events > 1 : a->variant != VARIANT_NONE;
+    bool faulty = p->migration                    ? a->kind == KIND_EVENTS
+                  : p->effects == RULE_FORM_BATCH ? a->events > 1
+                                                  : a->variant != VARIANT_NONE;
     return faulty && attempt_expects(a) == EXPECT_ACK && attempt_acknowledged(a);
 }
 
@@ -50,6 +55,13 @@ static void survey(const struct transcript *t, struct trial *trial, const struct
         s->open = s->open ? s->open : a;
         trial->open = trial->open ? trial->open : a;
     }
+    if (a->kind == KIND_BASELINE) {
+        trial->told = trial->told ? trial->told : a;
+        trial->told_count++;
+        trial->heard |= attempt_acknowledged(a);
+    }
+    if (a->universe != UNIVERSE_COUNT)
+        s->told[a->universe] += attempt_acknowledged(a);
     if (a->universe != UNIVERSE_B)
         return;
     s->in_b = true;
@@ -60,6 +72,13 @@ static void survey(const struct transcript *t, struct trial *trial, const struct
         s->struck = a;
 }
 
+/* A lost identifier is a rule of its own there. */
+static bool asks_for_names(const struct played *p)
+{
+    return p->migration && p->asked[RULE_PORT_IDENTIFIER] && p->effects != RULE_PORT_IDENTIFIER;
+}
+
+/* The rule that what an entity is otherwise speaks against. */
 static enum rule_id rule_of(const struct transcript *t, const struct trial *trial, const struct subject *s)
 {
     return (enum rule_id)(s->refusable ? s->refusable->rule : played_of(t, trial)->effects);
@@ -78,6 +97,7 @@ static void survey_all(const struct transcript *t, struct trial *trial)
         if (rule != RULE_NONE)
             trial->concerns[rule] = true;
     }
+    trial->concerns[RULE_PORT_IDENTIFIER] |= asks_for_names(p);
 }
 
 /* ---- whom an effect is held against --------------------------------------------------------- */
@@ -139,22 +159,95 @@ static bool is_surplus(const struct effect *e)
                     : strtoul(e->found, NULL, 10) > strtoul(e->expected, NULL, 10);
 }
 
+/* Nothing stands where the identifier stood; no uuid, either. */
+static bool is_gone(const char *found)
+{
+    return strcmp(found, "none") == 0 || strcmp(found, "null") == 0 || strcmp(found, "\"\"") == 0;
+}
+
+/* Where more than the identifier is gone, the product never came. */
+static void charge_one(const struct transcript *t, struct trial *trial, const struct effect *effect)
+{
+    const struct played *p = played_of(t, trial);
+    struct exhibit x = {.trial = trial, .effect = effect};
+    bool name = effect->nameless && asks_for_names(p);
+    /* Twice is no loss: whoever was killed at work may have had to begin again. */
+    if ((p->effects == RULE_DURABLE_ACK && is_surplus(effect)) || !charge(t, trial, &x))
+        return;
+    struct subject *s = &trial->subjects[x.subject];
+    if (name && s->differs && is_gone(effect->found))
+        return;
+    *(name ? &s->nameless : &s->differs) = true;
+    x.rule = name ? RULE_PORT_IDENTIFIER : rule_of(t, trial, s);
+    if (provoked(trial, s))
+        trial->exhibits[trial->exhibit_count++] = x;
+}
+
 static void charge_all(const struct transcript *t, struct trial *trial)
 {
     trial->exhibits = mem_alloc((trial->effects.count + 1) * sizeof *trial->exhibits);
-    for (size_t i = 0; i < trial->effects.count; i++) {
-        struct exhibit x = {.trial = trial, .effect = &trial->effects.items[i]};
-        /* Twice is no loss: whoever was killed at work may have had to begin again. */
-        bool kept = played_of(t, trial)->effects == RULE_DURABLE_ACK && is_surplus(x.effect);
-        if (kept || !charge(t, trial, &x))
-            continue;
-        trial->subjects[x.subject].differs = true;
-        if (provoked(trial, &trial->subjects[x.subject]))
-            trial->exhibits[trial->exhibit_count++] = x;
-    }
+    for (int nameless = 0; nameless < 2; nameless++)
+        for (size_t i = 0; i < trial->effects.count; i++)
+            if (trial->effects.items[i].nameless == nameless)
+                charge_one(t, trial, &trial->effects.items[i]);
     if (is_restless(trial))
         trial->end = TRIAL_RESTLESS;
     qsort(trial->exhibits, trial->exhibit_count, sizeof *trial->exhibits, by_subject);
+}
+
+/* ---- a port --------------------------------------------------------------------------------- */
+
+/* The Events API's name of what an AEP type tells, with or without the types' common beginning; NULL: it has
+ * none. */
+static const char *common_name(struct span name)
+{
+    static const char prefix[] = "com.akeneo.pim.v1.";
+    const struct event_type *aep = NULL;
+    for (size_t i = 0; i < event_type_count() && !aep; i++) {
+        const char *wire = event_type_at(i)->wire[PLATFORM_AEP];
+        if (wire && (span_equals(name, wire) || span_equals(name, wire + strlen(prefix))))
+            aep = event_type_at(i);
+    }
+    for (size_t i = 0; i < event_type_count() && aep; i++) {
+        const struct event_type *type = event_type_at(i);
+        if (type->wire[PLATFORM_EVENTS_API] && type->kind == aep->kind && type->change == aep->change)
+            return type->wire[PLATFORM_EVENTS_API];
+    }
+    return NULL;
+}
+
+/* A terms' respell: events by one name, "product.removed" for "com.akeneo.pim.v1.product.deleted". */
+static void respell(struct span text, struct buf *out)
+{
+    static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    for (size_t at = 0, len; at < text.len; at += len) {
+        for (len = 0; at + len < text.len && memchr(word, text.data[at + len], sizeof word - 1);)
+            len++;
+        bool dotted = len && memchr(text.data + at, '.', len);
+        const char *name = dotted ? common_name((struct span){text.data + at, len}) : NULL;
+        len = len ? len : 1;
+        if (name)
+            buf_puts(out, name);
+        else
+            buf_put(out, text.data + at, len);
+    }
+}
+
+struct audience {
+    const struct played *played;
+    const struct trial *trial;
+};
+
+/* A terms' may_count: A has counted some of the events that it was told, and B as many more as it was told
+ * more. */
+static bool may_count(const void *arg, const char *about, uint64_t expected, uint64_t found)
+{
+    const struct audience *audience = arg;
+    uint32_t number = intern_find(&audience->played->entities, span_of(about));
+    if (number == INTERN_NONE)
+        return false;
+    const uint32_t *told = audience->trial->subjects[number].told;
+    return expected <= told[UNIVERSE_A] && found + told[UNIVERSE_A] == expected + told[UNIVERSE_B];
 }
 
 static void compare(const struct transcript *t, struct trial *trial)
@@ -167,7 +260,9 @@ static void compare(const struct transcript *t, struct trial *trial)
         memcpy(all.items, p->undisturbed.items, calm * sizeof *all.items);
     if (disturbed)
         memcpy(all.items + calm, p->disturbed.items, disturbed * sizeof *all.items);
-    effects_compare(&all, &trial->effects);
+    struct audience audience = {p, trial};
+    struct effect_terms port = {.respell = respell, .may_count = may_count, .arg = &audience};
+    effects_compare(&all, p->migration ? &port : NULL, &trial->effects);
     free(all.items);
 }
 
@@ -192,6 +287,8 @@ void trials_hold(struct trials *trials, const struct transcript *t)
         struct trial *trial = &trials->items[trials->count++];
         *trial = (struct trial){.scenario = (uint32_t)i, .end = end_of(p)};
         survey_all(t, trial);
+        if (trial->end == TRIAL_COMPARED && trial->told && !trial->heard)
+            trial->end = TRIAL_UNTOLD;
         if (trial->end != TRIAL_COMPARED)
             continue;
         compare(t, trial);
@@ -215,20 +312,31 @@ void trials_reset(struct trials *trials)
 
 /* ---- what is held against a rule ------------------------------------------------------------ */
 
+/* Whether an entity kept its identifier can be seen where it is there at all. */
+static bool speaks_of(const struct transcript *t, const struct trial *trial, const struct subject *s,
+                      enum rule_id rule)
+{
+    bool of_names = rule == RULE_PORT_IDENTIFIER && asks_for_names(played_of(t, trial));
+    return (s->in_b || s->differs) && !s->open &&
+           (of_names ? s->nameless || !s->differs : rule_of(t, trial, s) == rule);
+}
+
 /* One trial; judged is 0 when it says nothing. */
 static struct charge charge_of(const struct transcript *t, const struct trial *trial, enum rule_id rule)
 {
     struct charge c = {0};
-    bool any_struck = false, own = played_of(t, trial)->effects == rule;
+    const struct played *p = played_of(t, trial);
+    bool of_names = rule == RULE_PORT_IDENTIFIER && asks_for_names(p);
+    bool any_struck = false, own = p->effects == rule || of_names;
     uint64_t refusable = 0;
     if (own && trial->end == TRIAL_NOT_BACK)
         return (struct charge){.judged = 1, .failed = 1};
     for (size_t i = 0; i < trial->subject_count && trial->end == TRIAL_COMPARED; i++) {
         const struct subject *s = &trial->subjects[i];
-        if (s->open || !(s->in_b || s->differs) || rule_of(t, trial, s) != rule)
+        if (!speaks_of(t, trial, s, rule))
             continue;
         c.judged++;
-        c.failed += s->differs && provoked(trial, s);
+        c.failed += (of_names ? s->nameless : s->differs) && provoked(trial, s);
         refusable += s->refusable != NULL;
         any_struck |= s->struck != NULL;
     }
@@ -272,26 +380,24 @@ static bool is_shown(const struct exhibit *shown, size_t count, const struct exh
     return false;
 }
 
-static size_t show_more(const struct trials *trials, const struct transcript *t, enum rule_id rule,
-                        bool new_sort, struct exhibit *shown, size_t count)
+static size_t show_more(const struct trials *trials, enum rule_id rule, bool new_sort, struct exhibit *shown,
+                        size_t count)
 {
     for (size_t i = 0; i < trials->count; i++) {
         const struct trial *trial = &trials->items[i];
         for (size_t k = 0; k < trial->exhibit_count && count < EVIDENCE_MAX; k++) {
             const struct exhibit *x = &trial->exhibits[k];
-            if (trial->end == TRIAL_COMPARED && rule_of(t, trial, &trial->subjects[x->subject]) == rule &&
-                !is_shown(shown, count, x, new_sort))
+            if (trial->end == TRIAL_COMPARED && x->rule == rule && !is_shown(shown, count, x, new_sort))
                 shown[count++] = *x;
         }
     }
     return count;
 }
 
-size_t trials_show(const struct trials *trials, const struct transcript *t, enum rule_id rule,
-                   struct exhibit shown[EVIDENCE_MAX])
+size_t trials_show(const struct trials *trials, enum rule_id rule, struct exhibit shown[EVIDENCE_MAX])
 {
-    size_t count = show_more(trials, t, rule, true, shown, 0);
-    count = show_more(trials, t, rule, false, shown, count);
+    size_t count = show_more(trials, rule, true, shown, 0);
+    count = show_more(trials, rule, false, shown, count);
     if (count)
         qsort(shown, count, sizeof *shown, by_subject);
     return count;

@@ -14,8 +14,11 @@
 struct subject {
     const struct attempt *open;      /* the first after which its state says nothing; NULL: none */
     const struct attempt *refusable; /* of B, that had to be refused: one that was not, if there is one */
-    const struct attempt *struck;    /* of B, the last that was acknowledged and had the fault */
+    const struct attempt *struck;    /* of B, the last that was acknowledged and had the fault, or came to the
+                                      * port */
+    uint32_t told[UNIVERSE_COUNT];   /* events about it that were acknowledged */
     bool in_b, differs;
+    bool nameless; /* it lost its identifier, which the scenario has a rule about: port/identifier */
 };
 
 enum trial_end {
@@ -26,6 +29,7 @@ enum trial_end {
     TRIAL_UNLOOKED, /* nobody looked at the state, or in vain, or it never settled */
     TRIAL_BLIND,    /* A and A' have nothing in common to compare B with */
     TRIAL_RESTLESS, /* entities that no fault struck differ as well */
+    TRIAL_UNTOLD,   /* nothing of what a port is compared with was acknowledged */
 };
 
 /* An effect that counts. */
@@ -33,6 +37,7 @@ struct exhibit {
     const struct trial *trial;
     const struct effect *effect;
     uint32_t subject;
+    enum rule_id rule;
 };
 
 /* One scenario with effects. */
@@ -43,6 +48,9 @@ struct trial {
     struct subject *subjects; /* by entity, and one more for whoever no delivery is about */
     size_t subject_count;
     const struct attempt *open; /* the first of any subject */
+    const struct attempt *told; /* the first of what a port is compared with … */
+    uint64_t told_count;        /* … how many there were … */
+    bool heard;                 /* … and some were acknowledged */
     bool killed;                /* the connector was: everything in B is struck */
     struct exhibit *exhibits;   /* as the entities came */
     size_t exhibit_count;
@@ -67,8 +75,7 @@ struct charge trials_charge(const struct trials *trials, const struct transcript
                             enum rule_id rule);
 
 /* Up to EVIDENCE_MAX exhibits against a rule, of as many entities, one of each sort first. */
-size_t trials_show(const struct trials *trials, const struct transcript *transcript, enum rule_id rule,
-                   struct exhibit shown[EVIDENCE_MAX]);
+size_t trials_show(const struct trials *trials, enum rule_id rule, struct exhibit shown[EVIDENCE_MAX]);
 /* The attempt of B that an effect is put down to; NULL: none is about the subject. */
 const struct attempt *exhibit_suspect(const struct transcript *transcript, const struct exhibit *exhibit);
 

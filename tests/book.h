@@ -11,6 +11,7 @@
 /* One delivery and its end. Left out: a plain product.updated, answered 200 after a millisecond. */
 struct turn {
     const char *kind, *fault, *variant, *event, *mistake;
+    const char *platform; /* NULL: it is not said */
     const char *universe; /* with it, the events are about product `about` and those behind it */
     unsigned about;
     unsigned copy_of; /* the delivery that brings the same event; 0: no other does */
@@ -102,6 +103,7 @@ static inline void send_only(struct book *b, struct turn turn)
     put_member(b, "fault", turn.fault);
     put_member(b, "variant", turn.variant);
     put_member(b, "mistake", turn.mistake);
+    put_member(b, "platform", turn.platform);
     put_member(b, "universe", turn.universe);
     for (unsigned i = 0; turn.universe && i < (turn.events ? turn.events : 1); i++)
         buf_printf(&b->text, "%s\"product %u\"", i ? "," : ",\"about\":[", turn.about + i);

@@ -25,12 +25,12 @@ BEGIN {
     only("#include <microhttpd.h>", "httpd.c")
     only("#include <openssl/", "sign.c connector.c")
     only("#include <sqlite3.h>", "inbox.c")
-    only("#include <(cjson/)?cJSON", "connector.c")
+    only("#include <(cjson/)?cJSON", "connector.c ask.c")
     only("#include <yajl/", "json.c")
     only("(^|[^a-z_])(clock_gettime ?[(]|gettimeofday ?[(]|time ?[(](NULL|0|&))", "clock.c")
     only("(^|[^a-z_])(getrandom|s?rand|s?random)(_r)? ?[(]", "rng.c")
     # What judges must not be able to agree with what it judges by construction.
-    never("^(connector|inbox)", "^(profile|platform|sign|event|json)")
+    never("^(connector|ask|inbox)", "^(profile|platform|sign|event|json)")
     never("^(judge|blame|trial|reason|transcript)", "^(platform|deliver)")
 }
 

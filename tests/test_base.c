@@ -116,6 +116,16 @@ static void test_buf_printf_at_the_maximum_writes_all_or_nothing(void **state)
     buf_reset(&b);
 }
 
+static void test_buf_escapes_for_a_url(void **state)
+{
+    (void)state;
+    struct buf buf;
+    buf_init(&buf, 100);
+    buf_put_escaped(&buf, "aZ09-._~ {\"é\"}&=/%+");
+    assert_string_equal(buf_text(&buf), "aZ09-._~%20%7B%22%C3%A9%22%7D%26%3D%2F%25%2B");
+    buf_reset(&buf);
+}
+
 static void test_buf_take_hands_over_the_memory(void **state)
 {
     (void)state;
@@ -294,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_buf_holds_what_was_put),
         cmocka_unit_test(test_buf_takes_bytes_up_to_its_maximum_and_no_more),
         cmocka_unit_test(test_buf_printf_at_the_maximum_writes_all_or_nothing),
+        cmocka_unit_test(test_buf_escapes_for_a_url),
         cmocka_unit_test(test_buf_take_hands_over_the_memory),
         cmocka_unit_test(test_buf_reads_a_file_up_to_its_maximum),
         cmocka_unit_test(test_buf_read_file_ends_at_an_endless_file),

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "connector.h"
+#include "httpd.h"
 #include "talk.h"
 
 #define NEXT_SECRET "the next one"
@@ -25,13 +26,21 @@ struct desk {
     struct talk talk;
 };
 
+static void desk_begin(struct desk *desk, enum connector_bug bug, const char *db, const char *pim_url)
+{
+    struct err err;
+    struct connector_options options = {
+        .bug = bug, .secret_secondary = NEXT_SECRET, .db = db, .pim_url = pim_url};
+    if (!connector_open(&desk->connector, desk->loop, &options, &err))
+        fail_msg("%s", err.text);
+    talk_open(&desk->talk, desk->loop, connector_port(desk->connector));
+}
+
 static void desk_open(struct desk *desk, enum connector_bug bug, const char *db)
 {
     struct err err;
-    struct connector_options options = {.bug = bug, .secret_secondary = NEXT_SECRET, .db = db};
     assert_true(loop_new(&desk->loop, &err));
-    assert_true(connector_open(&desk->connector, desk->loop, &options, &err));
-    talk_open(&desk->talk, desk->loop, connector_port(desk->connector));
+    desk_begin(desk, bug, db, NULL);
 }
 
 static void desk_close(struct desk *desk)
@@ -856,6 +865,433 @@ static void test_connector_keeps_what_it_acknowledged_when_it_is_killed(void **s
     place_remove(&place);
 }
 
+/* ---- a port: products as the PIM has them ------------------------------------------------- */
+
+#define LIST_MAX 100
+
+/* A PIM in the same loop: each product and model that it is asked about has this n. */
+struct pim {
+    struct httpd *httpd;
+    char url[64];
+    unsigned n;                        /* 0: it has none */
+    unsigned refusals;                 /* so many calls to come are answered with … */
+    unsigned refusal;                  /* … this status */
+    const char *answer;                /* NULL: a good one */
+    bool holds;                        /* answers to questions are kept back … */
+    struct httpd_request *held;        /* … the last one here */
+    unsigned tokens, questions, asked; /* so many; entities, of the last question */
+    char target[120];                  /* of the last one: its beginning */
+};
+
+/* The values of the list in the query, as items. */
+static void put_items(struct pim *pim, const char *target, struct buf *out)
+{
+    const char *at = strstr(target, "\"value\":["), *member = strstr(target, "uuid\"") ? "uuid" : "code";
+    assert_non_null(at);
+    pim->asked = 0;
+    buf_puts(out, "{\"_links\":{},\"_embedded\":{\"items\":[");
+    for (at += strlen("\"value\":["); *at == '"' || *at == ','; at = strchr(at, '"') + 1) {
+        at += *at == ',' ? 2 : 1;
+        int len = (int)strcspn(at, "\"");
+        buf_printf(out, pim->asked++ ? "," : "");
+        buf_printf(out, "{\"_links\":{\"self\":{\"href\":\"x\"}},\"%s\":\"%.*s\",", member, len, at);
+        buf_printf(out, "%s\"n\":%u,\"size\":1.50}", *member == 'u' ? "\"identifier\":\"bag\"," : "", pim->n);
+    }
+    buf_puts(out, "]}}");
+}
+
+static void answer_question(struct pim *pim, struct httpd_request *request)
+{
+    struct buf target, body;
+    char token[40];
+    buf_init(&target, 1 << 20);
+    buf_init(&body, 1 << 20);
+    httpd_put_target(request, &target);
+    snprintf(pim->target, sizeof pim->target, "%s", buf_text(&target));
+    snprintf(token, sizeof token, "Bearer token-%u", pim->tokens);
+    assert_string_equal(httpd_header(request, "Authorization"), token);
+    put_items(pim, buf_text(&target), &body);
+    if (pim->n == 0)
+        buf_clear(&body), buf_puts(&body, "{\"_embedded\":{\"items\":[]}}");
+    httpd_answer(request, 200, NULL, 0, pim->answer ? span_of(pim->answer) : buf_span(&body));
+    buf_reset(&target);
+    buf_reset(&body);
+}
+
+static void on_call(void *arg, struct httpd_request *request)
+{
+    struct pim *pim = arg;
+    char token[64];
+    bool wants_token = strcmp(httpd_path(request), "/api/oauth/v1/token") == 0;
+    pim->tokens += wants_token;
+    pim->questions += !wants_token;
+    snprintf(token, sizeof token, "{\"access_token\":\"token-%u\"}", pim->tokens);
+    if (pim->refusals) {
+        pim->refusals--;
+        httpd_answer(request, pim->refusal, NULL, 0, span_of("no"));
+    } else if (wants_token) {
+        assert_string_equal(httpd_method(request), "POST");
+        assert_non_null(strstr(httpd_header(request, "Authorization"), "Basic "));
+        httpd_answer(request, 200, NULL, 0, span_of(token));
+    } else if (pim->holds) {
+        pim->held = request;
+    } else {
+        answer_question(pim, request);
+    }
+}
+
+static void port_open(struct desk *desk, struct pim *pim, enum connector_bug bug, const char *db)
+{
+    struct err err;
+    struct httpd_options options = {
+        .address = "127.0.0.1", .body_bytes_max = 4096, .handler = on_call, .arg = pim};
+    *pim = (struct pim){.n = 1};
+    assert_true(loop_new(&desk->loop, &err));
+    assert_true(httpd_open(&pim->httpd, desk->loop, &options, &err));
+    snprintf(pim->url, sizeof pim->url, "http://127.0.0.1:%u", httpd_port(pim->httpd));
+    desk_begin(desk, bug, db, pim->url);
+}
+
+static void port_close(struct desk *desk, struct pim *pim)
+{
+    talk_close(&desk->talk);
+    connector_close(desk->connector);
+    httpd_close(pim->httpd);
+    loop_free(desk->loop);
+}
+
+/* One event of a story: "Eu2@9" is the Events API's update of :09, event 2, and "A" AEP's; c: created,
+ * d: removed, D: a delta, o: an own update, m: the update of a model. */
+static void put_change(struct buf *body, const char *told)
+{
+    static const struct {
+        char letter;
+        const char *type[2], *entity[2], *author;
+    } kinds[] = {
+#define BAG   "{\"uuid\":\"" KEY "\",\"identifier\":\"bag\",\"n\":%u,\"size\":1.5}"
+#define LIGHT "{\"uuid\":\"" KEY "\"}"
+        {'c', {"product.created", "product.created"}, {BAG, LIGHT}, "julia"},
+        {'u', {"product.updated", "product.updated"}, {BAG, LIGHT}, "julia"},
+        {'D',
+         {NULL, "product.updated.delta"},
+         {NULL, "{\"uuid\":\"" KEY "\",\"changes\":{\"n\":%u}}"},
+         "julia"},
+        {'d',
+         {"product.removed", "product.deleted"},
+         {"{\"uuid\":\"" KEY "\",\"identifier\":\"bag\"}", LIGHT},
+         "julia"},
+        {'o', {NULL, "product.updated"}, {NULL, LIGHT}, "pimsim-connector"},
+        {'m',
+         {"product_model.updated", "product-model.updated"},
+         {"{\"code\":\"" KEY "\",\"n\":%u,\"size\":1.5}", "{\"code\":\"" KEY "\"}"},
+         "julia"},
+    };
+    enum platform platform = *told == 'A' ? AEP : EVENTS_API;
+    unsigned serial, minute;
+    char entity[200];
+    size_t k = 0;
+    while (kinds[k].letter != told[1])
+        k++;
+    assert_int_equal(sscanf(told + 2, "%u@%u", &serial, &minute), 2);
+    snprintf(entity, sizeof entity, kinds[k].entity[platform], serial);
+    if (platform == AEP)
+        buf_printf(body,
+                   "{\"id\":\"aep-%u\",\"type\":\"com.akeneo.pim.v1.%s\",\"time\":\"2026-02-22T17:%02u:00Z\","
+                   "\"data\":{\"%s\":%s,\"author\":{\"identifier\":\"%s\"}}}",
+                   serial, kinds[k].type[platform], minute, told[1] == 'm' ? "product_model" : "product",
+                   entity, kinds[k].author);
+    else
+        buf_printf(body,
+                   "{\"events\":[{\"event_id\":\"api-%u\",\"action\":\"%s\",\"event_datetime\":\"2026-02-"
+                   "22T17:%02u:00+00:00\","
+                   "\"data\":{\"resource\":%s}}]}",
+                   serial, kinds[k].type[platform], minute, entity);
+}
+
+/* Tell the story, "A… E…"; "|": wait until all is settled. The PIM has what the newest event so far says. */
+static void tell_changes(struct desk *desk, struct pim *pim, const char *told)
+{
+    struct buf body;
+    buf_init(&body, 1 << 20);
+    for (; told; told = strchr(told, ' ') ? strchr(told, ' ') + 1 : NULL) {
+        if (*told == '|') {
+            settled_state(desk);
+            continue;
+        }
+        unsigned n = (unsigned)strtoul(told + 2, NULL, 10);
+        pim->n = told[1] == 'd' ? 0 : n > pim->n ? n : pim->n;
+        buf_clear(&body);
+        put_change(&body, told);
+        assert_int_equal(post(desk, *told == 'A' ? AEP : EVENTS_API, RIGHT, buf_span(&body)), 200);
+    }
+    buf_reset(&body);
+}
+
+/* What the state says of its rows, but for moments and numbers of events: "product bag {…}"; "-" for null. */
+static const char *rows(struct desk *desk)
+{
+    static char text[1000];
+    const char *at = settled_state(desk);
+    text[0] = '\0';
+    while ((at = strstr(at, "{\"kind\":\""))) {
+        const char *identifier = strstr(at, "\"identifier\":"), *resource = strstr(at, "\"resource\":");
+        const char *deleted = strstr(at, "\"deleted\":");
+        size_t len = strcspn(resource + 11, "}");
+        assert_true(identifier && deleted && resource);
+        at += 9;
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.*s %.*s%s %.*s", *text ? "; " : "",
+                 (int)strcspn(at, "\""), at, (int)strcspn(identifier + 13, ","), identifier + 13,
+                 strncmp(deleted + 10, "true", 4) == 0 ? " deleted" : "", (int)(len + (resource[11] == '{')),
+                 resource + 11);
+    }
+    return text;
+}
+
+#define ROW_N(n)   "product \"bag\" {\"uuid\":\"" KEY "\",\"identifier\":\"bag\",\"n\":" n ",\"size\":1.5}"
+#define GONE       "product null deleted null"
+#define MODEL_N(n) "product_model null {\"code\":\"" KEY "\",\"n\":" n ",\"size\":1.5}"
+
+static void test_connector_has_the_same_of_a_product_whichever_platform_told_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *told, *rows;
+    } table[] = {
+        {"Ec1@1", ROW_N("1")},
+        {"Ac1@1", ROW_N("1")},
+        {"Ec1@1 Eu2@2", ROW_N("2")},
+        {"Ac1@1 Au2@2", ROW_N("2")},
+        {"Ac1@1 | Au2@2 AD3@2", ROW_N("3")},
+        {"AD2@2", ROW_N("2")},
+        {"Em2@2", MODEL_N("2")},
+        {"Am2@2", MODEL_N("2")},
+        {"Em1@1 Am2@2", MODEL_N("2")},
+        /* removals */
+        {"Ec1@1 Ed2@2", GONE},
+        {"Ac1@1 | Ad2@2", GONE},
+        {"Ac1@1 Ad2@2", GONE},
+        {"Ad2@2", GONE},
+        {"Ad2@2 Ac1@1", GONE},
+        {"Ac1@1 | Ed2@2", GONE},
+        {"Ec1@1 Ad2@2 Ed3@2", GONE},
+        {"Ac1@1 Ad2@2 Au3@3", ROW_N("3")}, /* it is back */
+        {"Ec1@1 Ed2@2 Eu3@3", ROW_N("3")},
+        /* both: one after the other, and what is older later */
+        {"Ec1@1 Eu2@2 Ac1@1 Au2@2", ROW_N("2")},
+        {"Ac1@1 Au2@2 | Ec1@1 Eu2@2", ROW_N("2")},
+        {"Au2@2 Eu1@1", ROW_N("2")},
+        {"Eu2@2 Au1@1", ROW_N("2")},
+        {"Eu2@2 Eu1@1", ROW_N("2")},
+        /* the PIM was ahead of what is told: event 3 comes first */
+        {"Au3@1 | Eu2@2", ROW_N("3")},
+        /* its own */
+        {"Ec1@1 Ao2@2", ROW_N("1")},
+        {"Ac1@1 | Ao2@2", ROW_N("1")},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct desk desk;
+        struct pim pim;
+        port_open(&desk, &pim, BUG_NONE, NULL);
+        tell_changes(&desk, &pim, table[i].told);
+        if (strcmp(rows(&desk), table[i].rows) != 0)
+            fail_msg("%s: \"%s\" instead of \"%s\"", table[i].told, rows(&desk), table[i].rows);
+        port_close(&desk, &pim);
+    }
+}
+
+static void test_connector_shows_moments_events_and_resources_of_a_port(void **state)
+{
+    (void)state;
+    struct desk desk;
+    struct pim pim;
+    port_open(&desk, &pim, BUG_NONE, NULL);
+    tell_changes(&desk, &pim, "Ac1@1 Au2@2 Au2@2 Em3@3");
+    const char *kept = settled_state(&desk);
+    assert_non_null(strstr(kept, "\"time_us\":1771779720000000,\"deleted\":false,\"events\":2,"));
+    assert_null(strstr(kept, "_links"));
+    assert_null(strstr(kept, "payload"));
+    port_close(&desk, &pim);
+}
+
+static void test_connector_asks_for_many_at_once_with_one_token(void **state)
+{
+    (void)state;
+    struct desk desk;
+    struct pim pim;
+    port_open(&desk, &pim, BUG_NONE, NULL);
+    pim.holds = true;
+    tell(&desk, 1, "created", "the first", 1);
+    while (!pim.held)
+        assert_int_equal(talk_request(&desk.talk, "HEAD", "/", "", span_of("")), 200);
+    for (unsigned i = 2; i <= 151; i++) {
+        char key[40];
+        snprintf(key, sizeof key, "a \xc3\xa9&%%+#%u", i); /* codes may be anything */
+        tell(&desk, i, "updated", key, 2);
+    }
+    assert_int_equal(pim.questions, 1);
+    pim.holds = false;
+    answer_question(&pim, pim.held);
+    assert_string_equal(pim.target, "/api/rest/v1/products-uuid?limit=100&search="
+                                    "{\"uuid\":[{\"operator\":\"IN\",\"value\":[\"the first\"]}]}");
+    settled_state(&desk);
+    assert_in_range(pim.questions, 3, 4); /* the first; and 150 in at least two */
+    assert_int_equal(pim.tokens, 1);
+    assert_null(strstr(settled_state(&desk), "\"resource\":null"));
+    port_close(&desk, &pim);
+}
+
+static void test_connector_asks_again_when_an_event_comes_while_it_asks(void **state)
+{
+    (void)state;
+    struct desk desk;
+    struct pim pim;
+    port_open(&desk, &pim, BUG_NONE, NULL);
+    pim.holds = true;
+    tell_changes(&desk, &pim, "Ac1@1");
+    while (!pim.held)
+        assert_int_equal(talk_request(&desk.talk, "HEAD", "/", "", span_of("")), 200);
+    tell_changes(&desk, &pim, "Au2@2 Eu3@3");
+    while (!strstr(desk.talk.body, "\"events\":3"))
+        assert_int_equal(talk_request(&desk.talk, "GET", "/state", "", span_of("")), 200);
+    pim.n = 1; /* it answers as of then */
+    pim.holds = false;
+    answer_question(&pim, pim.held);
+    pim.n = 3;
+    assert_string_equal(rows(&desk), ROW_N("3"));
+    assert_int_equal(pim.questions, 2);
+    port_close(&desk, &pim);
+}
+
+static void test_connector_leaves_what_the_pim_does_not_have(void **state)
+{
+    (void)state;
+    struct desk desk;
+    struct pim pim;
+    port_open(&desk, &pim, BUG_NONE, NULL);
+    tell_changes(&desk, &pim, "Ac1@1 |");
+    pim.n = 0;
+    struct buf body;
+    buf_init(&body, 4096);
+    put_change(&body, "Au2@2");
+    assert_int_equal(post(&desk, AEP, RIGHT, buf_span(&body)), 200);
+    assert_string_equal(rows(&desk), ROW_N("1"));
+    assert_int_equal(pim.questions, 2);
+    buf_reset(&body);
+    port_close(&desk, &pim);
+}
+
+static void test_connector_asks_again_after_a_failure(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned refusals, status;
+        const char *answer;
+        unsigned tokens, seconds; /* of pause */
+    } table[] = {
+        {1, 401, NULL, 2, 0}, /* a token that was good: at once */
+        {1, 500, NULL, 1, 1}, {1, 429, NULL, 1, 1},        {2, 401, NULL, 3, 1},
+        {0, 200, "{", 1, 1},  {0, 200, "{\"n\":1}", 1, 1}, {0, 200, "", 1, 1},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct desk desk;
+        struct pim pim;
+        port_open(&desk, &pim, BUG_NONE, NULL);
+        tell_changes(&desk, &pim, "Ac1@1 |");
+        pim.refusals = table[i].refusals;
+        pim.refusal = table[i].status;
+        pim.answer = table[i].answer;
+        uint64_t start_us = clock_mono_us();
+        unsigned questions = pim.questions;
+        tell_changes(&desk, &pim, "Au2@2");
+        while (pim.questions == questions)
+            assert_int_equal(talk_request(&desk.talk, "GET", "/state", "", span_of("")), 200);
+        pim.answer = NULL;
+        assert_string_equal(rows(&desk), ROW_N("2"));
+        assert_int_equal(pim.tokens, table[i].tokens);
+        assert_int_equal(clock_mono_us() - start_us >= 1000000,
+                         table[i].seconds); /* or more: a busy machine */
+        port_close(&desk, &pim);
+    }
+}
+
+static void test_connector_asks_after_a_restart_for_what_it_wanted_before(void **state)
+{
+    (void)state;
+    struct place place;
+    struct desk desk;
+    struct pim pim;
+    place_make(&place);
+    port_open(&desk, &pim, BUG_NONE, place.file);
+    pim.holds = true;
+    tell_changes(&desk, &pim, "Ac1@1");
+    while (!pim.held)
+        assert_int_equal(talk_request(&desk.talk, "GET", "/state", "", span_of("")), 200);
+    assert_non_null(strstr(desk.talk.body, "{\"waiting\":1,"));
+    port_close(&desk, &pim);
+    port_open(&desk, &pim, BUG_NONE, place.file);
+    assert_string_equal(rows(&desk), ROW_N("1"));
+    port_close(&desk, &pim);
+    place_remove(&place);
+}
+
+static void test_connector_without_a_pim_keeps_what_events_say(void **state)
+{
+    (void)state;
+    struct desk desk;
+    struct buf body;
+    buf_init(&body, 4096);
+    desk_open(&desk, BUG_NONE, NULL);
+    put_change(&body, "Ac1@1");
+    assert_int_equal(post(&desk, AEP, RIGHT, buf_span(&body)), 200);
+    assert_non_null(
+        strstr(settled_state(&desk), "\"payload\":{\"product\":{\"uuid\":\"" KEY "\"},\"author\""));
+    buf_reset(&body);
+    desk_close(&desk);
+}
+
+/* What each bug of a port makes of a story, where it differs: "" is as a sound one. The last rows of each are
+ * the other bugs' stories. */
+static void test_connector_bugs_of_a_port_show_in_their_story_alone(void **state)
+{
+    (void)state;
+#define NAMELESS(n) "product null {\"uuid\":\"" KEY "\",\"identifier\":null,\"n\":" n ",\"size\":1.5}"
+#define CHANGES     "product null {\"n\":3}"
+    static const enum connector_bug bugs[] = {BUG_PORT_HOLLOW,  BUG_PORT_IDENTIFIER, BUG_PORT_DELTA,
+                                              BUG_PORT_REMOVED, BUG_PORT_OWN_EVENTS, BUG_PORT_TWICE};
+    static const struct {
+        const char *told, *broken[COUNT_OF(bugs)]; /* NULL: as a sound one */
+    } tales[] = {
+        {"Ec1@1 Eu2@2", {NULL}}, /* nothing of a port */
+        {"Em1@1 Ed2@2", {NULL}},
+        {"Ac1@1 | Au2@2", {"product null null", NAMELESS("2")}},
+        {"Am2@2", {"product_model null null"}},
+        {"Ac1@1 | Au2@2 AD3@2", {"product null null", NAMELESS("3"), CHANGES}},
+        {"Ac1@1 | AD3@2 Au2@2", {"product null null", NAMELESS("3"), CHANGES}},
+        {"AD3@2 Ac1@1", {"product null null", NAMELESS("3"), CHANGES}},
+        {"Ac1@1 | Ad2@2", {NULL, NULL, NULL, ROW_N("1")}},
+        {"Ec1@1 Eu2@2 Ao3@3", {NULL, NULL, NULL, NULL, ROW_N("3")}},
+        {"Ec1@1 Eu2@2 Ac1@1 Au2@2", {NULL, NULL, NULL, NULL, NULL, ROW_N("2") "; " ROW_N("2")}},
+        {"Em2@2 Am2@2", {NULL, NULL, NULL, NULL, NULL, MODEL_N("2") "; " MODEL_N("2")}},
+    };
+    for (size_t i = 0; i < COUNT_OF(tales); i++) {
+        struct desk desk;
+        struct pim pim;
+        char sound[1000];
+        port_open(&desk, &pim, BUG_NONE, NULL);
+        tell_changes(&desk, &pim, tales[i].told);
+        snprintf(sound, sizeof sound, "%s", rows(&desk));
+        port_close(&desk, &pim);
+        for (size_t b = 0; b < COUNT_OF(bugs); b++) {
+            const char *wanted = tales[i].broken[b] ? tales[i].broken[b] : sound;
+            port_open(&desk, &pim, bugs[b], NULL);
+            tell_changes(&desk, &pim, tales[i].told);
+            if (strcmp(rows(&desk), wanted) != 0)
+                fail_msg("%s, bug %zu: \"%s\" instead of \"%s\"", tales[i].told, b, rows(&desk), wanted);
+            port_close(&desk, &pim);
+        }
+    }
+}
+
 /* ---- bugs, one by one -------------------------------------------------------------------- */
 
 static void test_connector_bug_redirect_names_the_place(void **state)
@@ -958,7 +1394,7 @@ static void test_connector_bugs_are_found_by_name(void **state)
     assert_int_equal(err.code, EXIT_USAGE);
 }
 
-static void test_connector_refuses_an_empty_secret_and_a_file_that_is_no_database(void **state)
+static void test_connector_refuses_options_that_it_cannot_work_with(void **state)
 {
     (void)state;
     struct err err;
@@ -969,6 +1405,9 @@ static void test_connector_refuses_an_empty_secret_and_a_file_that_is_no_databas
     assert_string_equal(err.text, "the secret is empty");
     assert_false(connector_open(&connector, loop, &(struct connector_options){.db = "Makefile"}, &err));
     assert_string_equal(err.text, "Makefile: file is not a database");
+    assert_false(
+        connector_open(&connector, loop, &(struct connector_options){.pim_url = "http://example.com"}, &err));
+    assert_non_null(strstr(err.text, "--pim-url: http://example.com: example.com is not a loopback address"));
     loop_free(loop);
 }
 
@@ -994,13 +1433,22 @@ int main(void)
         cmocka_unit_test(test_connector_bugs_show_when_a_copy_comes_in_between),
         cmocka_unit_test(test_connector_bugs_show_when_it_ends_in_between),
         cmocka_unit_test(test_connector_keeps_what_it_acknowledged_when_it_is_killed),
+        cmocka_unit_test(test_connector_has_the_same_of_a_product_whichever_platform_told_it),
+        cmocka_unit_test(test_connector_shows_moments_events_and_resources_of_a_port),
+        cmocka_unit_test(test_connector_asks_for_many_at_once_with_one_token),
+        cmocka_unit_test(test_connector_asks_again_when_an_event_comes_while_it_asks),
+        cmocka_unit_test(test_connector_leaves_what_the_pim_does_not_have),
+        cmocka_unit_test(test_connector_asks_again_after_a_failure),
+        cmocka_unit_test(test_connector_asks_after_a_restart_for_what_it_wanted_before),
+        cmocka_unit_test(test_connector_without_a_pim_keeps_what_events_say),
+        cmocka_unit_test(test_connector_bugs_of_a_port_show_in_their_story_alone),
         cmocka_unit_test(test_connector_bug_redirect_names_the_place),
         cmocka_unit_test(test_connector_bug_cached_takes_another_body_with_a_signature_that_was_right),
         cmocka_unit_test(test_connector_bug_body_limit_refuses_large_bodies),
         cmocka_unit_test(test_connector_bugs_of_time_answer_some_removals_late),
         cmocka_unit_test(test_connector_bug_load_serial_works_on_one_delivery_at_a_time),
         cmocka_unit_test(test_connector_bugs_are_found_by_name),
-        cmocka_unit_test(test_connector_refuses_an_empty_secret_and_a_file_that_is_no_database),
+        cmocka_unit_test(test_connector_refuses_options_that_it_cannot_work_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,10 +72,10 @@ static struct idents *known_ids(void)
             buf_init(&id, 100);
             snprintf(name, sizeof name, "product %u", n);
             put_uuid(&id, 0xa, u, n, true);
-            idents_add_entity(idents, u, name, buf_text(&id));
+            idents_add_entity(idents, u, name, FORM_UUID, buf_text(&id));
             buf_clear(&id);
             put_code(&id, u, n);
-            idents_add_entity(idents, u, name, buf_text(&id));
+            idents_add_entity(idents, u, name, FORM_IDENTIFIER, buf_text(&id));
             buf_clear(&id);
             put_uuid(&id, 0xe, u, n, true);
             idents_add_event(idents, u, buf_text(&id));
@@ -99,7 +99,7 @@ static struct effects compared(const char *snapshot)
     struct effect_records records = {0};
     struct effects effects = {0};
     cut(snapshot, &records);
-    effects_compare(&records, &effects);
+    effects_compare(&records, NULL, &effects);
     effect_records_reset(&records);
     return effects;
 }
@@ -448,11 +448,11 @@ static void test_the_longest_id_wins(void **state)
     struct idents *idents = idents_new();
     struct buf out;
     buf_init(&out, 1000);
-    idents_add_entity(idents, UNIVERSE_A, "model", "garden-chair");
-    idents_add_entity(idents, UNIVERSE_A, "variant", "garden-chair-red");
-    idents_add_entity(idents, UNIVERSE_A, "set", "big-garden-chair-red");
-    idents_add_entity(idents, UNIVERSE_A, "short", "chair-1"); /* too short to be taken */
-    idents_add_entity(idents, UNIVERSE_B, "again", "garden-chair");
+    idents_add_entity(idents, UNIVERSE_A, "model", FORM_ONLY, "garden-chair");
+    idents_add_entity(idents, UNIVERSE_A, "variant", FORM_ONLY, "garden-chair-red");
+    idents_add_entity(idents, UNIVERSE_A, "set", FORM_ONLY, "big-garden-chair-red");
+    idents_add_entity(idents, UNIVERSE_A, "short", FORM_ONLY, "chair-1"); /* too short to be taken */
+    idents_add_entity(idents, UNIVERSE_B, "again", FORM_ONLY, "garden-chair");
     idents_rename(idents, span_of("garden-chair garden-chair-red big-garden-chair-red chair-1"), &out);
     assert_string_equal(buf_text(&out), "<model> <variant> <set> chair-1");
     buf_reset(&out);
@@ -463,7 +463,7 @@ static void test_an_id_is_found_however_json_escapes_it(void **state)
 {
     (void)state;
     struct idents *idents = idents_new();
-    idents_add_entity(idents, UNIVERSE_A, "p",
+    idents_add_entity(idents, UNIVERSE_A, "p", FORM_ONLY,
                       "sp\xc3\xa4"
                       "ten/1\"");
     static const char *const rows[] = {"[{\"i\":\"sp\xc3\xa4"
@@ -620,7 +620,7 @@ static void test_what_b_has_left_is_no_history_where_a_has_none(void **state)
     struct effects effects = {0};
     cut("[{\"i\":\"$a1\",\"e\":[\"$!A1\",\"$!A2\"]},{\"i\":\"$x1\",\"e\":[\"$!X1\",\"$!X2\"]}]", &records);
     cut("[{\"i\":\"$b2\",\"e\":[\"$!B2\"]}]", &records); /* looked at later, after a restart */
-    effects_compare(&records, &effects);
+    effects_compare(&records, NULL, &effects);
     assert_int_equal(effects.count, 2);
     effect_records_reset(&records);
     effects_reset(&effects);
@@ -683,7 +683,7 @@ static void test_records_of_a_journal_compare_like_fresh_ones(void **state)
     }
     effect_records_reset(&fresh);
     struct effects effects = {0};
-    effects_compare(&copied, &effects);
+    effects_compare(&copied, NULL, &effects);
     assert_int_equal(effects.count, 1);
     assert_string_equal(effects.items[0].path, "/3");
     assert_string_equal(effects.items[0].record_b, "3,<product 1>,y");
@@ -915,7 +915,7 @@ static void test_a_large_state_is_cut_among_foreign_rows(void **state)
     struct effects effects = {0};
     cut(buf_text(&text), &records);
     assert_int_equal(records.count, 300);
-    effects_compare(&records, &effects);
+    effects_compare(&records, NULL, &effects);
     assert_int_equal(effects.count, 0);
     assert_int_equal(effects.compared, 100);
     effects_reset(&effects);

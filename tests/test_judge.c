@@ -154,7 +154,8 @@ static void test_rules_of_the_other_platform_are_not_applicable(void **state)
 static void test_every_rule_of_the_table_is_shown_here(void **state)
 {
     (void)state;
-    static const char *const by_state[] = {"idem", "order", "durable"}; /* test_trial.c */
+    static const char *const by_state[] = {"idem", "order", "durable",
+                                           "port"}; /* test_trial.c, test_port.c */
     for (size_t r = 0; r < rule_count(); r++) {
         const char *category = category_at(category_of(rule_at(r)))->name;
         bool here = strcmp(rule_at(r)->id, "ack/load") == 0 || /* have their own tests */

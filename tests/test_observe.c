@@ -91,9 +91,9 @@ static void begin(struct stage *s, reply_fn *reply)
                                           .settle_us = SETTLE_US,
                                           .give_up_us = 10000000};
     s->idents = idents_new();
-    idents_add_entity(s->idents, UNIVERSE_A, "product 1", "hammer-a1");
-    idents_add_entity(s->idents, UNIVERSE_A2, "product 1", "hammer-x1");
-    idents_add_entity(s->idents, UNIVERSE_B, "product 1", "hammer-b1");
+    idents_add_entity(s->idents, UNIVERSE_A, "product 1", FORM_ONLY, "hammer-a1");
+    idents_add_entity(s->idents, UNIVERSE_A2, "product 1", FORM_ONLY, "hammer-x1");
+    idents_add_entity(s->idents, UNIVERSE_B, "product 1", FORM_ONLY, "hammer-b1");
     buf_init(&s->body, STATE_BYTES_MAX);
 }
 
@@ -102,7 +102,7 @@ static void look(struct stage *s)
     if (!s->observe && !observe_open(&s->observe, s->loop, &s->options, &err))
         fail_msg("%s", err.text);
     observation_reset(&s->seen);
-    if (!observe_settle(s->observe, s->idents, true, &s->seen, &err))
+    if (!observe_settle(s->observe, s->idents, OBSERVE_LAST, &s->seen, &err))
         fail_msg("%s", err.text);
 }
 
@@ -1009,7 +1009,7 @@ static void test_observe_forgets_calls_after_the_last_look_of_a_scenario(void **
     struct talk talk;
     begin_sink(&s, &talk);
     call(&talk, "PUT /products/" A1 " 1", "");
-    assert_true(observe_settle(s.observe, s.idents, false, &s.seen, &err));
+    assert_true(observe_settle(s.observe, s.idents, OBSERVE_BEFORE_B, &s.seen, &err));
     assert_int_equal(s.seen.records.count, 1);
     look(&s);
     assert_int_equal(s.seen.records.count, 1);

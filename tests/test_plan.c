@@ -1517,6 +1517,77 @@ static void test_restarts_come_after_a_and_were_looked_at(void **state)
     planning_reset(&p);
 }
 
+/* Which universes a platform plays of a migration, told by its events' entities, and how many events. */
+struct part {
+    const char *migration;
+    enum platform_id platform;
+    unsigned universes;
+    size_t count;
+};
+
+static void test_each_platform_has_its_part_of_a_migration(void **state)
+{
+    (void)state;
+    static const unsigned a = 1u << UNIVERSE_A, a2 = 1u << UNIVERSE_A2, b = 1u << UNIVERSE_B;
+    /* 4 products, created and updated; 2 more that the connector made itself */
+    const struct part parts[] = {{"instead", PLATFORM_EVENTS_API, a | a2, 16},
+                                 {"instead", PLATFORM_AEP, b, 8 + 4 + 2}, /* and four deltas */
+                                 {"besides", PLATFORM_EVENTS_API, a | a2 | b, 24},
+                                 {"besides", PLATFORM_AEP, b, 8 + 4 + 2}};
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        char text[600];
+        snprintf(text, sizeof text,
+                 EFFECTS("\"platforms\":[\"aep\"],\"migration\":\"%s\",\"stream\":["
+                         "{\"event\":\"product.created\",\"entities\":4},{\"check\":\"settled\"},"
+                         "{\"event\":\"product.updated\",\"delta\":true},"
+                         "{\"event\":\"product.created\",\"entities\":2,\"own\":true}]"),
+                 parts[i].migration);
+        struct planning p = planning_of(text, parts[i].platform, 1);
+        unsigned universes = 0;
+        size_t settles = 0, events = 0;
+        for (size_t k = 0; k < p.plan->count; k++) {
+            const struct plan_item *item = &p.plan->items[k];
+            settles += item->source == PLAN_SETTLE;
+            if (!plan_is_event(item))
+                continue;
+            events++;
+            universes |= 1u << plan_universe(p.plan, item);
+            assert_true(p.plan->sources[item->source].catalog); /* all that it is about is known */
+            assert_int_equal(settles % 2, item->changed_us >= 1000000);
+            if (parts[i].platform == PLATFORM_EVENTS_API) /* A is over before the others begin */
+                assert_int_equal(settles < 2, plan_universe(p.plan, item) == UNIVERSE_A);
+        }
+        assert_int_equal(universes, parts[i].universes);
+        assert_int_equal(events, parts[i].count);
+        assert_int_equal(settles, parts[i].platform == PLATFORM_AEP ? 1 : 3);
+        planning_reset(&p);
+    }
+}
+
+static void test_both_platforms_of_a_migration_speak_of_the_same_entities(void **state)
+{
+    (void)state;
+    static const char text[] = EFFECTS("\"platforms\":[\"aep\"],\"migration\":\"besides\",\"stream\":["
+                                       "{\"event\":\"product.created\",\"entities\":3}]");
+    struct planning old = planning_of(text, PLATFORM_EVENTS_API, 1), new = planning_of(text, PLATFORM_AEP, 1);
+    for (size_t i = 0; i < new.plan->count; i++) {
+        const struct plan_item *item = &new.plan->items[i], *same = old.plan->items;
+        struct entity entity, before;
+        char id[UUID_SIZE], id_before[UUID_SIZE];
+        while (same->event != item->event)
+            same++;
+        plan_entity(new.plan, item, &entity);
+        plan_entity(old.plan, same, &before);
+        assert_string_equal(entity.uuid, before.uuid);
+        assert_string_equal(entity.code, before.code);
+        plan_event_id(new.plan, item, id);
+        plan_event_id(old.plan, same, id_before);
+        assert_string_not_equal(id, id_before);
+    }
+    planning_reset(&old);
+    planning_reset(&new);
+}
+
 static void test_copies_have_their_events_id(void **state)
 {
     (void)state;
@@ -1908,6 +1979,8 @@ int main(void)
         cmocka_unit_test(test_what_takes_no_effect_in_b_does_not_happen_in_a),
         cmocka_unit_test(test_a2_does_without_what_comes_too_late_in_b),
         cmocka_unit_test(test_restarts_come_after_a_and_were_looked_at),
+        cmocka_unit_test(test_each_platform_has_its_part_of_a_migration),
+        cmocka_unit_test(test_both_platforms_of_a_migration_speak_of_the_same_entities),
         cmocka_unit_test(test_copies_have_their_events_id),
         cmocka_unit_test(test_idents_know_what_was_dropped_too),
         cmocka_unit_test(test_plan_prints_universes_and_snapshots),

@@ -132,6 +132,8 @@ static const struct difference dearer = {
     .found = "9",
     .without = "{\"price\":10,\"sku\":\"<product 3>\"}",
     .with = "{\"price\":9,\"sku\":\"<product 3>\"}",
+    .words_without = "without the fault",
+    .words_with = "with the fault",
     .deliveries = {"31 product.created", "38 product.updated (a copy of an event that came before)"},
     .deliveries_count = 2,
 };
@@ -213,6 +215,8 @@ static void make_hostile(struct sample *s)
                                                                         .found = HOSTILE,
                                                                         .without = HOSTILE,
                                                                         .with = HOSTILE,
+                                                                        .words_without = "without",
+                                                                        .words_with = "with",
                                                                         .deliveries = {HOSTILE},
                                                                         .deliveries_count = 1};
     make_status_fail(s);

@@ -53,6 +53,7 @@ static struct scenario *parse(const char *text)
 #define RULES              "\"rules\": [\"ack/deadline\"]}"
 #define WITH(extra)        HEAD STREAM extra ", " RULES
 #define EFFECTS            "\"effects\": \"ack/deadline\""
+#define AEP                "\"platforms\": [\"aep\"], "
 #define FLOW_WITH(members) WITH("\"flow\": {" members "}")
 /* What one fault or another asks for. */
 #define ALL_MEANS EFFECTS ", \"flow\": {}, \"pace\": {\"rate\": 1}"
@@ -71,7 +72,7 @@ static void test_scenario_of_the_required_keys_has_the_documented_defaults(void 
     assert_string_equal(s->steps[0].event, "product.updated");
     assert_int_equal(s->steps[0].entities, 0);
     assert_int_equal(s->steps[0].times, 1);
-    assert_false(s->steps[0].catalog || s->steps[0].own || s->steps[0].delta || s->steps[0].reachability);
+    assert_false(s->steps[0].catalog || s->steps[0].own || s->steps[0].delta || s->steps[0].check);
     assert_true(s->pace.rate == 0 && !s->pace.rate_top);
     assert_int_equal(s->pace.concurrency, 10);
     assert_int_equal(s->pace.batch, 1);
@@ -100,7 +101,7 @@ static void test_scenario_reads_every_key(void **state)
     assert_string_equal(s->title, "Late évents");
     assert_int_equal(s->platforms, PLATFORM_BIT(PLATFORM_AEP));
     assert_int_equal(s->step_count, 3);
-    assert_true(s->steps[0].reachability);
+    assert_int_equal(s->steps[0].check, CHECK_REACHABILITY);
     assert_null(s->steps[0].event);
     assert_string_equal(s->steps[1].event, "*");
     assert_int_equal(s->steps[1].entities, 20);
@@ -355,6 +356,24 @@ static void test_scenario_refusals_name_file_path_and_reason(void **state)
         {WITH("\"effects\": true"), "x.json: effects: expected a string, found true or false"},
         {HEAD EFFECTS ", \"stream\": [{\"event\": \"x\"}, {\"check\": \"reachability\"}], " RULES,
          "x.json: stream[1]: a check has no effects"},
+        {HEAD "\"stream\": [{\"event\": \"x\"}, {\"check\": \"settled\"}], " RULES,
+         "x.json: stream[1]: the state is looked at in scenarios with \"effects\" only"},
+        {HEAD EFFECTS ", \"faults\": [{\"restart\": {}}], \"stream\": [{\"event\": \"x\"}, "
+                      "{\"check\": \"settled\"}], " RULES,
+         "x.json: stream[1]: a scenario with a restart settles"},
+        {HEAD STREAM "\"migration\": \"instead\", " EFFECTS ", " RULES,
+         "x.json: migration: what is judged is AEP: \"platforms\": [\"aep\"]"},
+        {WITH(AEP "\"migration\": \"instead\""), "x.json: migration: \"effects\" is missing"},
+        {WITH(AEP EFFECTS ", \"migration\": \"insted\""), "did you mean \"instead\"?"},
+        {WITH(AEP EFFECTS ", \"migration\": true"), "x.json: migration: expected a string"},
+        {WITH(AEP EFFECTS ", \"migration\": \"besides\", \"faults\": [{\"drop\": {}}]"),
+         "x.json: migration: a migration has neither \"faults\" nor \"flow\""},
+        {WITH(AEP EFFECTS ", \"migration\": \"besides\", \"flow\": {}"), "neither \"faults\" nor \"flow\""},
+        {HEAD AEP EFFECTS ", \"migration\": \"instead\", \"stream\": [{\"event\": \"*\"}], " RULES,
+         "x.json: stream[0].event: the Events API has no \"*\" to compare with"},
+        {HEAD AEP EFFECTS ", \"migration\": \"instead\", \"stream\": [{\"event\": \"product.created\"}, "
+                          "{\"event\": \"com.akeneo.pim.v1.product.updated.delta\"}], " RULES,
+         "x.json: stream[1].event: the Events API has no \"com.akeneo.pim.v1.product.updated.delta\""},
         {HEAD "\"stream\": [{\"event\": \"product.updated\", \"delta\": 1}], " RULES,
          "stream[0].delta: expected"},
         {HEAD "\"stream\": [{\"event\": \"product.created\", \"delta\": true}], " RULES,

@@ -58,20 +58,39 @@ FAIL  idem/state  must  effects/duplicates  1 of 3
         "ack/deadline": "pass", "ack/duplicate": "pass", "idem/state": "fail", "durable/ack": "pass"}
 
 
-def test_a_journal_with_states_that_was_cut_anywhere_is_judged(pimsim, tmp_path):
-    whole = (ROOT / "tests/journals/state.ndjson").read_bytes()
+def test_a_port_is_judged_offline(pimsim):
+    judged = pimsim("judge", ROOT / "tests/journals/port.ndjson")
+    assert judged.returncode == 1
+    assert """\
+FAIL  port/identifier  must  mini  3 of 4
+    3 of 4 entities have lost their identifiers: /identifier of product 1 is null through AEP, and "<product 1 by identifier>" through the Events API
+    product 1 at state-url 1: /entities/[]
+""" in judged.stdout
+    assert '…  through the Events API\n' in judged.stdout and '…  through AEP\n' in judged.stdout
+    findings = {f["rule"]: f for f in json.loads(
+        pimsim("judge", ROOT / "tests/journals/port.ndjson", "--format", "json").stdout)["findings"]}
+    assert {rule: f["verdict"] for rule, f in findings.items() if f["verdict"] in ("pass", "fail")} == {
+        "port/state": "pass", "port/identifier": "fail"}
+    assert "pimsim run migration has some" in findings["port/delta"]["reason"]
+
+
+@pytest.mark.parametrize("journal,name,rule", [("state", "effects/duplicates", "idem/state"),
+                                               ("port", "mini", "port/identifier")])
+def test_a_journal_with_states_that_was_cut_anywhere_is_judged(pimsim, tmp_path, journal, name, rule):
+    whole = (ROOT / f"tests/journals/{journal}.ndjson").read_bytes()
     for length in range(whole.index(b"\n") + 1, len(whole), 499):
         (tmp_path / "cut.ndjson").write_bytes(whole[:length])
         cut = pimsim("judge", "cut.ndjson", "--format", "json")
-        over = b'"settled","name":"effects/duplicates"' in whole[:length]
+        over = f'"settled","name":"{name}"'.encode() in whole[:length]
         failed = [f["rule"] for f in json.loads(cut.stdout)["findings"] if f["verdict"] == "fail"]
-        assert failed == (["idem/state"] if over else []) and cut.returncode == (1 if over else 4)
+        assert failed == ([rule] if over else []) and cut.returncode == (1 if over else 4)
 
 
-@pytest.mark.parametrize("rule,needed", [("idem/state", True), ("durable/ack", True), ("ack/status", False)])
+@pytest.mark.parametrize("rule,needed", [("idem/state", True), ("durable/ack", True), ("port/delta", True),
+                                         ("ack/status", False)])
 def test_explain_says_how_a_rule_is_judged_and_what_that_needs(pimsim, rule, needed):
     text, explained = pimsim("explain", rule).stdout, json.loads(pimsim("explain", rule, "--format=json").stdout)
-    assert ("Needs       --state-url, --state-cmd or --sink" in text) == needed
+    assert ("--state-url, --state-cmd or" in text) == needed
     assert ("--state-url" in (explained["needs"] or "")) == needed
     assert ("the connector's state" if needed else "how the connector answers") in explained["judged_by"]
 

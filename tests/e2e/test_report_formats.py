@@ -18,6 +18,7 @@ RUNS = {
     "refused": (["core", "signatures", "-p", "events-api", "--bug", "sig-no-dot"], 1),
     "required": (["core/first-contact", "--require", "sig/rotation"], 4),
     "state": (["judge", ROOT / "tests/journals/state.ndjson"], 1),
+    "port": (["judge", ROOT / "tests/journals/port.ndjson"], 1),
 }
 
 

@@ -146,6 +146,26 @@ BAD = {
     "a way to restart twice": effects({"restart": {"how": ["again", "again"]}}),
     "effects that are no rule": scenario(effects="idem/stat"),
     "effects that are true": scenario(effects=True),
+    "settling without effects": stream({"event": "product.updated"}, {"check": "settled"}),
+    "settling and a restart": effects({"restart": {}}, stream=[{"event": "product.updated"}, {"check": "settled"}]),
+    "a migration to both": effects(migration="instead"),
+    "a migration from AEP": effects(migration="instead", platforms=["events-api"]),
+    "a migration without effects": scenario(migration="instead", platforms=["aep"]),
+    "an unknown migration": effects(migration="insted", platforms=["aep"]),
+    "a migration that is true": effects(migration=True, platforms=["aep"]),
+    "a migration with faults": effects({"drop": {}}, migration="instead", platforms=["aep"]),
+    "a migration over hours": effects(migration="instead", platforms=["aep"], flow={}),
+    "a migration of everything": effects(migration="instead", platforms=["aep"], stream=[{"event": "*"}]),
+    "a migration of deltas alone": effects(
+        migration="besides", platforms=["aep"],
+        stream=[{"event": "product.created"}, {"event": "com.akeneo.pim.v1.product.updated.delta"}],
+    ),
+    "a migration of families": effects(
+        migration="besides", platforms=["aep"], stream=[{"event": "com.akeneo.pim.v1.family.created"}],
+    ),
+    "a migration with a check": effects(
+        migration="besides", platforms=["aep"], stream=[{"event": "product.created"}, {"check": "reachability"}],
+    ),
     "effects of a check": effects(stream=[{"event": "product.updated"}, {"check": "reachability"}]),
     "a delta of a creation": stream({"event": "product.created", "delta": True}),
     "a delta of a delta": stream(
@@ -251,6 +271,14 @@ GOOD = {
     "a burst at the top": scenario(pace={"rate": "top"}, faults=[{"burst": {"share": 0.01, "window": 2}}]),
     "sixteen faults": scenario(faults=[{"drop": {"share": 0.01}}] * 16),
     "effects": effects(),
+    "settling": effects(stream=[{"check": "settled"}, {"event": "product.updated"}, {"check": "settled"}]),
+    "a migration": effects(
+        migration="besides", platforms=["aep"], pace={"batch": 10},
+        stream=[
+            {"event": "com.akeneo.pim.v1.product.created", "entities": 3}, {"check": "settled"},
+            {"event": "product.updated", "delta": True, "own": True},
+        ],
+    ),
     "effects of every restart": effects({"restart": {"share": 0.1, "after": "0ms", "how": ["in-flight", "acked"]}}),
     "effects with what is new": effects(
         {"overlap": {"event": "product.updated"}}, {"lost-ack": {"share": 0.5, "after": "1ms..2ms"}},

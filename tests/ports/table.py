@@ -1,0 +1,252 @@
+"""Port x shape x break, and the rule that must fail. See README.md.
+
+    PIMSIM=build/pimsim JOBS=2 python3 tests/ports/table.py [WORD...]
+
+plays each case whose name has one of the words in it (or all), and prints what came.
+
+A row is (file, shapes, break, rule): the one port/ rule that must fail, or "" where the run must conform. No other MUST
+rule fails. What to expect is worked out from docs/migration.md, not from what pimsim says."""
+import collections
+import concurrent.futures
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+STATE, IDENTIFIER, DELTA = "port/state", "port/identifier", "port/delta"
+REMOVED, OWN, SWITCHOVER = "port/removed", "port/own-events", "port/switchover"
+SCENARIOS = {STATE: "changes", IDENTIFIER: "changes", DELTA: "deltas", REMOVED: "removals", OWN: "own-changes", SWITCHOVER: "both-at-once"}
+SQL = "sqlite3 -json -cmd '.timeout 5000' {data}/%s.db 'SELECT * FROM products'"
+
+# How the state is looked at: {base} is the connector's URL, {data} its folder. By default, /state.
+LOOKS = {
+    ("rows.py", "sqlite"): ["--state-cmd", SQL % "shop"],
+    ("rows.py", "two-programs"): ["--state-cmd", SQL % "shop"],
+    ("rows.py", "two"): ["--state-cmd", SQL % "old" + "; " + SQL % "aep"],
+    ("deltas.py", "file"): ["--state-cmd", "cat {data}/products.json"],
+    ("keyed.js", "file"): ["--state-cmd", "cat {data}/products.json"],
+    ("files.php", "cat"): ["--state-cmd", "for file in {data}/products/*.json; do cat $file; echo; done"],
+    ("pusher.py", "put"): ["--sink", "0"], ("pusher.py", "patch"): ["--sink", "0"],
+    ("pusher.py", "bulk"): ["--sink", "0", "--sink-sets", "POST /products/batch"],
+}
+# What is not the port's SHAPE but ours: how it is started or looked at.
+OURS = {"sqlite": "identifier", "two-programs": "uuid", "file": "map", "cat": "raw"}
+
+SOUND = [("rows.py", "uuid identifier projection raw sqlite two-programs"), ("deltas.py", "map list shop file"),
+         ("keyed.js", "map rows ndjson file"), ("files.php", "raw card flags cat"), ("pusher.py", "put bulk patch")]
+
+BROKEN = [
+    # a light event is taken for what an event of the Events API was
+    ("rows.py", "uuid raw", "light-as-full", STATE),
+    ("keyed.js", "rows", "light-as-full", STATE),
+    ("files.php", "raw card", "light-as-full", STATE),
+    ("pusher.py", "put", "light-as-full", STATE),
+    # the PIM is asked, and the answer is not what it should be
+    ("rows.py", "uuid projection", "wrong-endpoint", STATE),
+    ("rows.py", "identifier raw", "first-found", STATE),
+    ("rows.py", "projection two-programs", "cache", STATE),
+    ("rows.py", "sqlite raw", "created-only", STATE),
+    ("keyed.js", "map ndjson", "one-page", STATE),
+    ("keyed.js", "rows", "no-await", STATE),
+    ("keyed.js", "map", "memo", STATE),
+    ("keyed.js", "file ndjson", "created-only", STATE),
+    ("keyed.js", "map", "deltas-only", STATE),
+    ("deltas.py", "map list", "deltas-only", STATE),
+    ("deltas.py", "shop file", "updated-lost", STATE),
+    ("files.php", "raw flags", "by-identifier", STATE),
+    ("files.php", "card cat", "first-stays", STATE),
+    ("pusher.py", "put bulk", "slow-copy", STATE),
+    # models are called otherwise, and have no uuid
+    ("rows.py", "uuid projection", "underscore", STATE),
+    ("rows.py", "identifier", "model-uuid", STATE),
+    ("keyed.js", "map rows", "model-dash", STATE),
+    ("keyed.js", "ndjson", "model-endpoint", STATE),
+    ("files.php", "raw card", "only-products", STATE),
+    ("pusher.py", "put bulk", "no-models", STATE),
+    # what the new mapping forgot, or made of it
+    ("rows.py", "projection uuid", "no-categories", STATE),
+    ("rows.py", "projection", "price-number", STATE),
+    ("rows.py", "projection", "no-locale", STATE),
+    ("rows.py", "uuid identifier", "counts-anew", STATE),
+    ("keyed.js", "map ndjson", "no-family", STATE),
+    ("keyed.js", "rows", "enabled-text", STATE),
+    ("keyed.js", "map", "numbers", STATE),
+    ("deltas.py", "map", "version-anew", STATE),
+    ("files.php", "card", "casts", STATE),
+    ("files.php", "card raw", "no-enabled", STATE),
+    ("files.php", "raw", "numeric", STATE),
+    ("pusher.py", "put bulk", "no-stock", STATE),
+    ("rows.py", "uuid", "api-authors", STATE),
+    # who it is
+    ("rows.py", "identifier projection", "key-none", IDENTIFIER),
+    ("rows.py", "uuid identifier projection", "uuid-as-sku", IDENTIFIER),
+    ("deltas.py", "map shop", "keys-by-uuid", IDENTIFIER),
+    ("keyed.js", "map", "undefined-key", IDENTIFIER),
+    ("keyed.js", "rows ndjson", "merge-light", IDENTIFIER),
+    ("files.php", "card", "empty-name", IDENTIFIER),
+    ("files.php", "raw card", "name-uuid", IDENTIFIER),
+    ("pusher.py", "put bulk", "sku-uuid", IDENTIFIER),
+    ("pusher.py", "put", "sku-none", IDENTIFIER),
+    # deltas
+    ("deltas.py", "map shop", "delta-replaces", DELTA),
+    ("deltas.py", "list shop", "delta-previous", DELTA),
+    ("deltas.py", "map list", "delta-raw", DELTA),
+    ("deltas.py", "map", "delta-first", DELTA),
+    ("files.php", "raw", "delta-unset", DELTA),
+    ("files.php", "raw", "delta-old", DELTA),
+    ("pusher.py", "patch", "previous", DELTA),
+    # removals
+    ("rows.py", "uuid projection sqlite", "delete-by-identifier", REMOVED),
+    ("rows.py", "identifier raw", "removed-only", REMOVED),
+    ("rows.py", "projection two-programs", "deleted-fetches", REMOVED),
+    ("rows.py", "uuid", "delete-row", REMOVED),
+    ("deltas.py", "map list", "id-only-delete", REMOVED),
+    ("deltas.py", "shop", "deleted-throws", REMOVED),
+    ("deltas.py", "list shop", "deleted-disables", REMOVED),
+    ("keyed.js", "map rows", "removed-only", REMOVED),
+    ("keyed.js", "map ndjson", "delete-undefined", REMOVED),
+    ("keyed.js", "rows", "drop-inactive", REMOVED),
+    ("files.php", "raw cat", "unlink-identifier", REMOVED),
+    ("files.php", "flags", "removed-only", REMOVED),
+    ("files.php", "flags", "flag-lost", REMOVED),
+    ("pusher.py", "put bulk", "delete-none", REMOVED),
+    ("pusher.py", "put", "no-deletes", REMOVED),
+    # its own changes
+    ("rows.py", "uuid projection sqlite", "own", OWN),
+    ("rows.py", "identifier", "own-user", OWN),
+    ("deltas.py", "map", "own", OWN),
+    ("deltas.py", "list", "own-type", OWN),
+    ("deltas.py", "shop", "own-by-name", OWN),
+    ("keyed.js", "map", "own", OWN),
+    ("keyed.js", "ndjson", "own-user", OWN),
+    ("files.php", "raw", "own", OWN),
+    ("files.php", "card", "own-source", OWN),
+    ("pusher.py", "put", "own", OWN),
+    # both platforms at once
+    ("rows.py", "uuid", "own-rows", SWITCHOVER),
+    ("rows.py", "two", "", SWITCHOVER),
+    ("keyed.js", "rows", "append", SWITCHOVER),
+    ("files.php", "raw card", "second-file", SWITCHOVER),
+    # no loss
+    ("rows.py", "projection", "null-name", ""),
+    ("rows.py", "uuid projection", "uuid-everywhere", ""),
+    ("rows.py", "identifier projection", "polls", ""),
+    ("keyed.js", "map", "null-empty", ""),
+    ("keyed.js", "map rows", "counts", ""),
+    ("keyed.js", "rows", "dates", ""),
+    ("files.php", "raw", "delta-fetches", ""),
+    ("files.php", "card", "adds-uuid", ""),
+    ("pusher.py", "put", "twice", ""),
+    ("pusher.py", "put bulk", "adds-uuid", ""),
+    # wrong, and lost nothing: no delta but of values comes, and the light event that came before has told it
+    ("deltas.py", "map", "values-only", ""),
+    ("deltas.py", "map", "delta-key", ""),
+]
+
+Case = collections.namedtuple("Case", "file shape breaks rule")
+
+
+def cases():
+    rows = [(file, shapes, "", "") for file, shapes in SOUND] + BROKEN
+    for file, shapes, name, rule in rows:
+        for shape in shapes.split():
+            yield Case(file, shape, name, rule)
+
+
+def name(case):
+    return "-".join(filter(None, [case.file.split(".")[0], case.shape, case.breaks or "sound"]))
+
+
+def command(case, port, old_port):
+    """The port as --exec starts it."""
+    path = HERE / case.file
+    if case.file.endswith(".php"):
+        return f"exec php -d display_errors=0 -S 127.0.0.1:{port} {path}"
+    line = f"{sys.executable if case.file.endswith('.py') else 'node'} {path}"
+    return (f"PORT={old_port} {line} & " if case.shape == "two-programs" else "") + f"exec {line}"
+
+
+def listed(file):
+    """What a port says that it has."""
+    path = str(HERE / file)
+    words = {"py": [sys.executable, path, "--list"], "js": ["node", path, "--list"], "php": ["php", path, "--", "--list"]}
+    return json.loads(subprocess.run(words[file.rpartition(".")[2]], check=True, stdout=subprocess.PIPE).stdout)
+
+
+# ---- playing -----------------------------------------------------------------------------------------
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def play(case, program, folder, quick=False, timeout=300):
+    """One run of pimsim: the report (None when there is none), and what it said. The journal is folder/run.ndjson."""
+    port, old_port = free_ports(2)
+    data, base, old_base = folder / "data", f"http://127.0.0.1:{port}", f"http://127.0.0.1:{old_port}"
+    looks = [part.format(base=base, data=data) if "{base}" in part or "{data}" in part else part
+             for part in LOOKS.get((case.file, case.shape), ["--state-url", "{base}/state"])]
+    suite = "migration/" + SCENARIOS[case.rule] if quick and case.rule else "migration"
+    line = [program, "run", suite, "--config=", "-p", "aep", "-s", "s3cret", "--pim", "0",
+            "--url-events-api", f"{old_base if case.shape == 'two-programs' else base}/old", "--url-aep", f"{base}/aep",
+            "--exec", command(case, port, old_port), *looks, "--ack-deadline", "10s",
+            "--journal", str(folder / "run.ndjson"), "--report-json", str(folder / "run.json")]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PIMSIM")}
+    environment = {"PORT": str(port), "SECRET": "s3cret", "DATA": str(data), "BREAK": case.breaks,
+                   "SHAPE": OURS.get(case.shape, case.shape), "PHP_CLI_SERVER_WORKERS": "4"}
+    done = subprocess.run(line, env={**clean, **environment}, cwd=folder, timeout=timeout, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    report = folder / "run.json"
+    return json.loads(report.read_text()) if report.exists() else None, done
+
+
+def complaints(case, report):
+    """What is wrong with the report; nothing when the case is judged as the table says."""
+    found = {f["rule"]: f for f in report["findings"]}
+    failed = {rule for rule, f in found.items() if f["verdict"] == "fail" and f["level"] == "must"}
+    wrong = [f"{rule} fails: {found[rule]['reason']}" for rule in sorted(failed - {case.rule})]
+    if case.rule and case.rule not in failed:
+        wrong.append(f"survived {case.rule}: {found[case.rule]['verdict']}, {found[case.rule]['reason']}")
+    if not case.rule:
+        wrong += [f"{rule} {f['verdict']}: {f['reason']}" for rule, f in found.items() if rule.startswith("port/") and
+                  f["verdict"] not in ("pass", "fail")]
+    return wrong + (["the run ended early"] if report["interrupted"] else [])
+
+
+def check(case):
+    folder, started = pathlib.Path(tempfile.mkdtemp(prefix="port-")), time.monotonic()
+    try:
+        report, done = play(case, os.path.abspath(os.environ.get("PIMSIM", HERE.parents[1] / "build" / "pimsim")), folder)
+        wrong = complaints(case, report) if report else [f"exit code {done.returncode}: {done.stderr.strip()[-300:]}"]
+    except subprocess.TimeoutExpired:
+        wrong = ["it never ended"]
+    if wrong and os.environ.get("KEEP"):
+        wrong.append(str(folder))
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    return case, wrong, time.monotonic() - started
+
+
+def main(words):
+    passed = failed = 0
+    chosen = [case for case in cases() if not words or any(word in name(case) for word in words)]
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
+        for case, wrong, seconds in pool.map(check, chosen):
+            passed, failed = passed + (not wrong), failed + bool(wrong)
+            print(f"{name(case):40} {seconds:5.1f} s  {' | '.join(wrong) or 'ok'}", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
