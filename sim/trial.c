@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "blame.h"
-#include "event.h"
+#include "port.h"
 
 static const struct played *played_of(const struct transcript *t, const struct trial *trial)
 {
@@ -197,42 +197,6 @@ static void charge_all(const struct transcript *t, struct trial *trial)
 
 /* ---- a port --------------------------------------------------------------------------------- */
 
-/* The Events API's name of what an AEP type tells, with or without the types' common beginning; NULL: it has
- * none. */
-static const char *common_name(struct span name)
-{
-    static const char prefix[] = "com.akeneo.pim.v1.";
-    const struct event_type *aep = NULL;
-    for (size_t i = 0; i < event_type_count() && !aep; i++) {
-        const char *wire = event_type_at(i)->wire[PLATFORM_AEP];
-        if (wire && (span_equals(name, wire) || span_equals(name, wire + strlen(prefix))))
-            aep = event_type_at(i);
-    }
-    for (size_t i = 0; i < event_type_count() && aep; i++) {
-        const struct event_type *type = event_type_at(i);
-        if (type->wire[PLATFORM_EVENTS_API] && type->kind == aep->kind && type->change == aep->change)
-            return type->wire[PLATFORM_EVENTS_API];
-    }
-    return NULL;
-}
-
-/* A terms' respell: events by one name, "product.removed" for "com.akeneo.pim.v1.product.deleted". */
-static void respell(struct span text, struct buf *out)
-{
-    static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    for (size_t at = 0, len; at < text.len; at += len) {
-        for (len = 0; at + len < text.len && memchr(word, text.data[at + len], sizeof word - 1);)
-            len++;
-        bool dotted = len && memchr(text.data + at, '.', len);
-        const char *name = dotted ? common_name((struct span){text.data + at, len}) : NULL;
-        len = len ? len : 1;
-        if (name)
-            buf_puts(out, name);
-        else
-            buf_put(out, text.data + at, len);
-    }
-}
-
 struct audience {
     const struct played *played;
     const struct trial *trial;
@@ -250,82 +214,22 @@ static bool may_count(const void *arg, const char *about, uint64_t expected, uin
     return expected <= told[UNIVERSE_A] && found + told[UNIVERSE_A] == expected + told[UNIVERSE_B];
 }
 
-/* "state-url 1" of "state-url 1: /products/[]" */
-static size_t source_len(const char *place)
-{
-    return strcspn(place, ":");
-}
-
-/* The old program and the new one may each show a state of its own: no place to look at has both what came
- * through the Events API and what came through AEP. */
-static bool stand_apart(const struct effect_records *all)
-{
-    const unsigned b = 1u << UNIVERSE_B;
-    struct interns sources = {0};
-    unsigned *universes = mem_alloc((all->count + 1) * sizeof *universes); /* by source */
-    bool both = false, b_alone = false;
-    for (size_t i = 0; i < all->count; i++) {
-        const char *place = all->items[i].place;
-        universes[intern(&sources, (struct span){place, source_len(place)})] |= 1u << all->items[i].universe;
-    }
-    for (size_t i = 0; i < sources.count; i++) {
-        both |= universes[i] & b && universes[i] != b;
-        b_alone |= universes[i] == b;
-    }
-    free(universes);
-    interns_reset(&sources);
-    return b_alone && !both;
-}
-
-/* What a trial compares: the records are the transcript's, but for their places, where these are others. */
-struct sighted {
-    struct effect_records records;
-    char **places; /* or NULL */
-};
-
-static void see_as_one(struct sighted *seen)
-{
-    struct effect_records *all = &seen->records;
-    seen->places = mem_alloc(all->count * sizeof *seen->places);
-    for (size_t i = 0; i < all->count; i++) {
-        struct buf place;
-        const char *rest = all->items[i].place + source_len(all->items[i].place);
-        buf_init(&place, strlen(rest) + 64);
-        buf_printf(&place, "state%s", rest);
-        all->items[i].place = seen->places[i] = buf_take(&place);
-    }
-}
-
-static struct sighted see(const struct played *p)
-{
-    size_t calm = p->undisturbed.count, disturbed = p->disturbed.count;
-    struct sighted seen = {.records.count = calm + disturbed};
-    seen.records.items = mem_alloc((calm + disturbed + 1) * sizeof *seen.records.items);
-    if (calm)
-        memcpy(seen.records.items, p->undisturbed.items, calm * sizeof *seen.records.items);
-    if (disturbed)
-        memcpy(seen.records.items + calm, p->disturbed.items, disturbed * sizeof *seen.records.items);
-    if (p->migration && stand_apart(&seen.records))
-        see_as_one(&seen);
-    return seen;
-}
-
-static void see_no_more(struct sighted *seen)
-{
-    for (size_t i = 0; seen->places && i < seen->records.count; i++)
-        free(seen->places[i]);
-    free(seen->places);
-    free(seen->records.items);
-}
-
 static void compare(const struct transcript *t, struct trial *trial)
 {
     const struct played *p = played_of(t, trial);
+    size_t calm = p->undisturbed.count, disturbed = p->disturbed.count;
+    struct effect_records all = {.count = calm + disturbed};
+    all.items = mem_alloc((all.count + 1) * sizeof *all.items);
+    if (calm)
+        memcpy(all.items, p->undisturbed.items, calm * sizeof *all.items);
+    if (disturbed)
+        memcpy(all.items + calm, p->disturbed.items, disturbed * sizeof *all.items);
     struct audience audience = {p, trial};
-    struct effect_terms port = {.respell = respell, .may_count = may_count, .arg = &audience};
-    struct sighted seen = see(p);
-    effects_compare(&seen.records, p->migration ? &port : NULL, &trial->effects);
-    see_no_more(&seen);
+    struct effect_terms port = {.respell = port_respell, .may_count = may_count, .arg = &audience};
+    char **places = p->migration ? port_join(&all) : NULL;
+    effects_compare(&all, p->migration ? &port : NULL, &trial->effects);
+    port_part(places, all.count);
+    free(all.items);
 }
 
 static enum trial_end end_of(const struct played *p)
