@@ -146,6 +146,15 @@ static void draw_bar(struct player *p, bool last)
     fflush(stderr);
 }
 
+/* It may take half a minute. */
+static void draw_settling(const struct player *p)
+{
+    if (p->options->progress != PROGRESS_BAR)
+        return;
+    fprintf(stderr, "\r\033[K%s: waiting until the connector's state stands still", p->plan->scenario->name);
+    fflush(stderr);
+}
+
 static void print_line(const struct player *p, uint64_t took_us)
 {
     if (p->options->progress == PROGRESS_LINES)
@@ -601,6 +610,7 @@ static bool look(struct player *p, enum observe_stage stage, struct err *err)
 {
     struct observation seen = {0};
     struct idents *idents = idents_of(p);
+    draw_settling(p);
     bool ok = observe_settle(p->options->observe, idents, stage, &seen, err);
     if (ok && stage != OBSERVE_MIDWAY && seen.end != OBSERVED_INTERRUPTED)
         record_snapshot(&p->recorder, &seen);

@@ -460,19 +460,43 @@ static void put_failures(struct page *page, const struct judgement *j)
                 put_failure(page, &j->findings[i]);
 }
 
+static bool alike(const struct finding *a, const struct finding *b)
+{
+    return a->verdict == b->verdict && strcmp(a->reason, b->reason) == 0;
+}
+
+/* Its category stands for it: all of that (on this platform) is alike, and no single rule. */
+static bool is_category_alike(const struct judgement *j, const struct finding *f)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < j->finding_count; i++) {
+        const struct finding *other = &j->findings[i];
+        if (category_of(other->rule) != category_of(f->rule) || other->verdict == VERDICT_NOT_APPLICABLE)
+            continue;
+        if (!alike(other, f))
+            return false;
+        count++;
+    }
+    return count > 1;
+}
+
 /* What could not be told, and why: one cause has often many effects, so rules are told together by reason.
  * The rules with this finding's verdict and reason, at the first of them; false at any other. */
 static bool put_rules_alike(const struct judgement *j, size_t index, enum verdict verdict, struct buf *line)
 {
     const struct finding *first = &j->findings[index];
+    size_t told = SIZE_MAX; /* the category that was told as one */
     buf_clear(line);
     for (size_t i = 0; i < j->finding_count && first->verdict == verdict; i++) {
         const struct finding *f = &j->findings[i];
-        if (f->verdict != verdict || strcmp(f->reason, first->reason) != 0)
+        size_t category = category_of(f->rule);
+        if (!alike(f, first) || category == told)
             continue;
         if (i < index)
             return false;
-        buf_printf(line, "%s%s", line->len ? ", " : "", f->rule->id);
+        bool whole = verdict == VERDICT_NOT_OBSERVED && is_category_alike(j, f);
+        told = whole ? category : told;
+        buf_printf(line, "%s%s", line->len ? ", " : "", whole ? j->categories[category].title : f->rule->id);
     }
     return line->len > 0;
 }
@@ -491,6 +515,7 @@ static void put_inconclusive(struct page *page, const struct judgement *j, struc
     }
 }
 
+/* Those of which anything was tried. */
 static void put_categories(struct page *page, const struct judgement *j)
 {
     buf_putc(page->out, '\n');
@@ -499,6 +524,8 @@ static void put_categories(struct page *page, const struct judgement *j)
     for (size_t i = 0; i < j->category_count; i++) {
         const struct category_score *c = &j->categories[i];
         char score[16] = "-";
+        if (c->passed + c->failed + c->inconclusive == 0)
+            continue;
         if (c->score >= 0)
             snprintf(score, sizeof score, "%d", c->score);
         buf_printf(page->out, "  %-17s  %5s   %6u   %6u   %12u   %12u\n", c->title, score, c->passed,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "blame.h"
-#include "event.h"
+#include "port.h"
 
 static const struct played *played_of(const struct transcript *t, const struct trial *trial)
 {
@@ -197,42 +197,6 @@ static void charge_all(const struct transcript *t, struct trial *trial)
 
 /* ---- a port --------------------------------------------------------------------------------- */
 
-/* The Events API's name of what an AEP type tells, with or without the types' common beginning; NULL: it has
- * none. */
-static const char *common_name(struct span name)
-{
-    static const char prefix[] = "com.akeneo.pim.v1.";
-    const struct event_type *aep = NULL;
-    for (size_t i = 0; i < event_type_count() && !aep; i++) {
-        const char *wire = event_type_at(i)->wire[PLATFORM_AEP];
-        if (wire && (span_equals(name, wire) || span_equals(name, wire + strlen(prefix))))
-            aep = event_type_at(i);
-    }
-    for (size_t i = 0; i < event_type_count() && aep; i++) {
-        const struct event_type *type = event_type_at(i);
-        if (type->wire[PLATFORM_EVENTS_API] && type->kind == aep->kind && type->change == aep->change)
-            return type->wire[PLATFORM_EVENTS_API];
-    }
-    return NULL;
-}
-
-/* A terms' respell: events by one name, "product.removed" for "com.akeneo.pim.v1.product.deleted". */
-static void respell(struct span text, struct buf *out)
-{
-    static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    for (size_t at = 0, len; at < text.len; at += len) {
-        for (len = 0; at + len < text.len && memchr(word, text.data[at + len], sizeof word - 1);)
-            len++;
-        bool dotted = len && memchr(text.data + at, '.', len);
-        const char *name = dotted ? common_name((struct span){text.data + at, len}) : NULL;
-        len = len ? len : 1;
-        if (name)
-            buf_puts(out, name);
-        else
-            buf_put(out, text.data + at, len);
-    }
-}
-
 struct audience {
     const struct played *played;
     const struct trial *trial;
@@ -261,8 +225,10 @@ static void compare(const struct transcript *t, struct trial *trial)
     if (disturbed)
         memcpy(all.items + calm, p->disturbed.items, disturbed * sizeof *all.items);
     struct audience audience = {p, trial};
-    struct effect_terms port = {.respell = respell, .may_count = may_count, .arg = &audience};
+    struct effect_terms port = {.respell = port_respell, .may_count = may_count, .arg = &audience};
+    char **places = p->migration ? port_join(&all) : NULL;
     effects_compare(&all, p->migration ? &port : NULL, &trial->effects);
+    port_part(places, all.count);
     free(all.items);
 }
 

@@ -856,7 +856,7 @@ static void test_readme_examples_are_scenarios(void **state)
         *end = '\0';
         scenario_free(parse(at));
     }
-    assert_int_equal(examples, 2);
+    assert_int_equal(examples, 3);
     buf_reset(&text);
 }
 

@@ -1,8 +1,9 @@
 """Scenarios over hours: what the forecast tells of a connector, and the rules of flow."""
 import json
+import threading
 
 import pytest
-from servers import Server, answer, serving, verdict_on
+from servers import SECRET, Server, answer, serving, until, verdict_on
 
 PATIENT = ["--ack-deadline", "10s"]  # a busy machine must not make a sound connector fail
 RULES = ["flow/suspension", "flow/backpressure", "ack/deadline"]
@@ -91,6 +92,34 @@ def test_the_last_retry_saves_an_event(play, tmp_path):
     with answering(lambda n: 503) as server:
         done = play(server.url, hours(tmp_path, entities=1), "-p", "aep", *PATIENT)
     assert forecast_of(done)["dropped"] == 1
+
+
+def test_a_connector_is_taken_down_and_brought_up_again_meanwhile(play, launch, tmp_path):
+    """Five minutes are a second: what it missed comes again a second later, and after two, and four."""
+
+    def start(port):
+        process = launch("connector", "--secret", SECRET, "--port", port, "--db", tmp_path / "inbox.db")
+        return process, process.stdout.readline().split()[-1]
+
+    def outcomes(outcome):
+        record = tmp_path / "run.ndjson"
+        return record.read_bytes().count(b'"outcome":"%s"' % outcome) if record.exists() else 0
+
+    def operate():
+        until(lambda: outcomes(b"answered") > 40)
+        connector.kill()
+        connector.wait()
+        until(lambda: outcomes(b"refused") > 15)
+        start(url.rstrip("/").rsplit(":", 1)[1])
+
+    connector, url = start(0)
+    operator = threading.Thread(target=operate)
+    operator.start()
+    done = play(url, hours(tmp_path, entities=300, rate=0.5, flow={"success-min": 0}), "-p", "aep", "--speed", 300, *PATIENT)
+    operator.join()
+    forecast = forecast_of(done)
+    assert forecast["acknowledged"] == 300 and 15 < forecast["after_retries"] <= forecast["retries"]
+    assert not forecast["outage"] and done.failed == ["ack/deadline"]
 
 
 def test_who_says_429_is_sent_less_and_keeps_it(play, tmp_path):

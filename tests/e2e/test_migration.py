@@ -329,3 +329,20 @@ def test_a_connector_that_is_started_is_told_where_the_pim_is(pimsim, tmp_path):
     pimsim("run", "core/first-contact", "--url", f"http://127.0.0.1:{port}/", "--secret", "s", "--pim", pim,
            "--exec", f"exec python3 connector.py {port}")
     assert (tmp_path / "told").read_text() == f"http://127.0.0.1:{pim}"
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_two_programs_with_a_state_of_their_own_each(play, forgets):
+    pim = free_port()
+    old, new = Port(), Port(pim=f"http://127.0.0.1:{pim}", forgets_values=forgets)
+    with Server(old.talk) as one, Server(new.talk) as other:
+        done = play(f"{other.url}aep", "migration", "--url-events-api", f"{one.url}old", "--pim", pim, "--settle", "100ms",
+                    "--state-url", f"{one.url}state", "--state-url", f"{other.url}state")
+    if forgets:
+        assert done.failed == ["port/state"]
+        finding = next(f for f in done.report["findings"] if f["rule"] == "port/state")
+        assert finding["evidence"][0]["difference"]["place"] == "state: /[]"
+    else:
+        # told by both platforms at once, a product is in both programs: what the new one has is no loss
+        assert done.failed == [] and [done.verdicts[rule] for rule in RULES[:5]] == ["pass"] * 5, done.reasons
+        assert done.verdicts["port/switchover"] == "pass", done.reasons
