@@ -19,7 +19,7 @@ const BREAKS = [
     'casts' => '(int) of what was a decimal',
     'own' => 'applies its own changes',
     'own-source' => 'drops its own by `source`, which is the PIM for all',
-    'second-file' => 'files of AEP begin with the uuid, and stand next to the old ones',
+    'second-file' => 'an old file is not its own: it makes another one, called after uuid and identifier',
     'delta-unset' => 'a delta sets what it names, and unsets what it does not',
     'delta-old' => 'reset($change): the first member is `previous`',
     // no loss
@@ -224,7 +224,7 @@ function aep(array $event): void
             $name = $entity['identifier'] ?? '';
         } elseif (BREAK_ === 'name-uuid') {
             $name = $resource['identifier'] = $key;
-        } elseif (BREAK_ === 'second-file') {
+        } elseif (BREAK_ === 'second-file' && is_file(path($name)) && linked($key) !== $name) {
             $name = "$key-$name";
         }
     }

@@ -29,7 +29,7 @@ const BREAKS = {
   'drop-inactive': 'filters deleted products out, where they were inactive',
   // no loss
   'null-empty': 'null for a text that is empty',
-  'counts': 'counts what came, by platform and in all',
+  'counts': 'counts what came',
   'dates': 'new Date() of the moments of AEP',
 };
 const SHAPES = ['map', 'rows', 'ndjson'];
@@ -105,15 +105,7 @@ function put(key, one, ofAep) {
   if (known && one.updated && Date.parse(one.updated) < Date.parse(known.updated)) return;
   if (!known && ofAep) told.add(key);
   (BREAK === 'append' && ofAep && !told.has(key) ? extra : products)[key] = { ...one, active: true };
-  if (BREAK === 'counts') products[key].events = count(key, ofAep ? 'aep' : 'old');
-}
-
-const counted = {};
-function count(key, platform) {
-  const one = (counted[key] ||= { aep: 0, old: 0, all: 0 });
-  one[platform]++;
-  one.all++;
-  return { ...one };
+  if (BREAK === 'counts') products[key].events = known ? known.events + 1 : 1;
 }
 
 function remove(key, ofAep) {
