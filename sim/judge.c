@@ -668,22 +668,18 @@ static bool is_required(const struct judge_options *o, const char *id)
     return false;
 }
 
-static enum conformance conclude(const struct judgement *out, const struct judge_options *o)
+static enum conformance conclude(struct judgement *out, const struct judge_options *o)
 {
     bool open = out->interrupted || out->score < 0 || out->deliveries == 0;
+    bool fails = out->score >= 0 && out->score < o->fail_under;
     for (size_t i = 0; i < out->finding_count; i++) {
-        const struct finding *f = &out->findings[i];
+        struct finding *f = &out->findings[i];
         bool must = f->rule->level == LEVEL_MUST || o->strict;
-        if (must && f->verdict == VERDICT_FAIL)
-            return FAILS;
-        if (must && f->verdict == VERDICT_INCONCLUSIVE)
-            open = true;
-        if (is_required(o, f->rule->id) && f->verdict != VERDICT_PASS && f->verdict != VERDICT_FAIL)
-            open = true;
+        f->owed = is_required(o, f->rule->id) && f->verdict != VERDICT_PASS && f->verdict != VERDICT_FAIL;
+        fails |= must && f->verdict == VERDICT_FAIL;
+        open |= f->owed || (must && f->verdict == VERDICT_INCONCLUSIVE);
     }
-    if (out->score >= 0 && out->score < o->fail_under)
-        return FAILS;
-    return open ? INCONCLUSIVE : CONFORMS;
+    return fails ? FAILS : open ? INCONCLUSIVE : CONFORMS;
 }
 
 static void count_all(const struct transcript *t, struct judgement *out, uint64_t *latencies)

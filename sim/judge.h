@@ -59,6 +59,7 @@ struct finding {
     uint64_t judged, failed; /* what the verdict stands on, and what of it failed: deliveries, or entities,
                               * or subscriptions */
     struct latency ack;      /* of the judged deliveries, from the scheduled moment */
+    bool owed;               /* it was required, and neither passed nor failed */
 };
 
 struct category_score {

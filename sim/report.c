@@ -465,7 +465,7 @@ static bool alike(const struct finding *a, const struct finding *b)
     return a->verdict == b->verdict && strcmp(a->reason, b->reason) == 0;
 }
 
-/* Its category stands for it: all of that (on this platform) is alike, and no single rule. */
+/* Its category stands for it: all of that (on this platform) is alike, no single rule, and not asked for. */
 static bool is_category_alike(const struct judgement *j, const struct finding *f)
 {
     size_t count = 0;
@@ -473,7 +473,7 @@ static bool is_category_alike(const struct judgement *j, const struct finding *f
         const struct finding *other = &j->findings[i];
         if (category_of(other->rule) != category_of(f->rule) || other->verdict == VERDICT_NOT_APPLICABLE)
             continue;
-        if (!alike(other, f))
+        if (!alike(other, f) || other->owed)
             return false;
         count++;
     }
@@ -499,6 +499,19 @@ static bool put_rules_alike(const struct judgement *j, size_t index, enum verdic
         buf_printf(line, "%s%s", line->len ? ", " : "", whole ? j->categories[category].title : f->rule->id);
     }
     return line->len > 0;
+}
+
+static void put_owed(struct page *page, const struct judgement *j, struct buf *line)
+{
+    for (size_t i = 0; i < j->finding_count; i++) {
+        const struct finding *f = &j->findings[i];
+        if (!f->owed)
+            continue;
+        buf_clear(line);
+        buf_printf(line, "--require %s: %s", f->rule->id, f->reason);
+        buf_puts(page->out, "    ");
+        put_paragraph(page, 4, buf_text(line));
+    }
 }
 
 static void put_inconclusive(struct page *page, const struct judgement *j, struct buf *line)
@@ -634,6 +647,7 @@ void report_text(const struct judgement *j, const struct report_options *options
             buf_puts(out, "    ");
             put_paragraph(&page, 4, open_end(j));
         }
+        put_owed(&page, j, &line);
         put_failures(&page, j);
         put_inconclusive(&page, j, &line);
         if (options->verbose > 0)

@@ -4,6 +4,7 @@ import os
 import re
 
 import pytest
+from servers import free_port
 
 COMMANDS = ["run", "demo", "sign", "verify", "plan", "judge", "connector", "list", "explain", "init", "help"]
 
@@ -105,7 +106,7 @@ def test_every_setting_that_init_suggests_is_one(pimsim, tmp_path):
     path = tmp_path / "pimsim.json"
     suggested, count = re.subn(r'^(\s+)// (?=")', r"\1", path.read_text(), flags=re.M)
     assert count >= 9 and '\n    "flow": [' in suggested
-    path.write_text(suggested)
+    path.write_text(suggested.replace("localhost:3000", f"localhost:{free_port()}"))  # where nobody is
     assert pimsim("plan", "first").returncode == 0
     done = pimsim("run", "first")  # as far as what is not here: the connector
     assert done.returncode in (2, 3) and "pimsim.json: " not in done.stderr and "--flow" not in done.stderr
