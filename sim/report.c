@@ -496,7 +496,7 @@ static bool put_rules_alike(const struct judgement *j, size_t index, enum verdic
             return false;
         bool whole = verdict == VERDICT_NOT_OBSERVED && is_category_alike(j, f);
         told = whole ? category : told;
-        buf_printf(line, "%s%s", line->len ? ", " : "", whole ? j->categories[category].title : f->rule->id);
+        buf_printf(line, "%s%s", line->len ? ", " : "", whole ? category_at(category)->title : f->rule->id);
     }
     return line->len > 0;
 }

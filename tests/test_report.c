@@ -322,6 +322,49 @@ static void test_text_of_a_passed_run_ends_without_a_command(void **state)
     free(text);
 }
 
+/* Nothing of Acknowledgement was tried, for one reason. */
+static struct judgement *sample_without_ack(struct sample *s)
+{
+    struct judgement *j = sample_init(s);
+    for (size_t i = DEADLINE; i <= LOAD; i++) {
+        s->findings[i].verdict = VERDICT_NOT_OBSERVED;
+        s->findings[i].reason = "no scenario shows it";
+    }
+    s->categories[0] = (struct category_score){"ack", "Acknowledgement", 0, 0, 0, 3, 0, -1};
+    return j;
+}
+
+static void test_text_tells_a_category_of_which_nothing_was_tried_in_a_word(void **state)
+{
+    (void)state;
+    struct sample s;
+    char *text = render_text(sample_without_ack(&s), (struct report_options){0});
+    assert_has(text, "not observed   Acknowledgement: no scenario shows it\n");
+    assert_has_not(text, "  Acknowledgement  ");
+    assert_has(text, "  Signatures             0 ");
+    free(text);
+    sample_without_ack(&s);
+    s.findings[STATUS].reason = "another";
+    text = render_text(&s.judgement, (struct report_options){0});
+    assert_has(text, "not observed   ack/deadline, ack/load: no scenario shows it\n");
+    assert_has(text, "               ack/status: another\n");
+    free(text);
+}
+
+static void test_text_names_what_is_owed_first(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct judgement *j = sample_without_ack(&s);
+    s.findings[LOAD].owed = true;
+    j->verdict = INCONCLUSIVE;
+    char *text = render_text(j, (struct report_options){0});
+    assert_has(text, "    nothing failed, but what was asked for could not be judged\n"
+                     "    --require ack/load: no scenario shows it\n");
+    assert_has(text, "not observed   ack/deadline, ack/status, ack/load: no scenario shows it\n");
+    free(text);
+}
+
 static void test_text_puts_must_before_should(void **state)
 {
     (void)state;
@@ -1023,6 +1066,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_of_a_failed_run),
         cmocka_unit_test(test_text_of_a_passed_run_ends_without_a_command),
+        cmocka_unit_test(test_text_tells_a_category_of_which_nothing_was_tried_in_a_word),
+        cmocka_unit_test(test_text_names_what_is_owed_first),
         cmocka_unit_test(test_text_puts_must_before_should),
         cmocka_unit_test(test_text_quiet_is_the_verdict_alone),
         cmocka_unit_test(test_text_verbose_tells_every_rule_and_its_latency),
