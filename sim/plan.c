@@ -36,9 +36,10 @@ struct builder {
     struct data *data;
     struct pool *pools;
     size_t pool_count, pool_cap;
-    double at_us;     /* where the stream is */
-    uint32_t changes; /* so far; each is an event in every universe */
-    uint32_t round;   /* which change of an entity this is */
+    double at_us;       /* where the stream is */
+    uint32_t changes;   /* so far; each is an event in every universe */
+    uint32_t round;     /* which change of an entity this is */
+    uint64_t looked_us; /* the first look of the stream, as changed_us; 0: none */
 };
 
 /* ---- the stream --------------------------------------------------------------------------- */
@@ -80,15 +81,17 @@ static struct pool *find_pool(struct builder *b, const char *name)
     return &b->pools[b->pool_count++];
 }
 
-/* The entities of a step: new ones when it asks for them, else those that are there. */
-static void choose_entities(struct pool *pool, uint32_t wanted, uint32_t *first, uint32_t *count)
+/* The entities of a step: new ones when it asks for them, else those that are there. With `apart` each has
+ * gone its own way before it was created, so that what changes next is not the same of all. */
+static void choose_entities(struct pool *pool, uint32_t wanted, bool apart, uint32_t *first, uint32_t *count)
 {
     bool fresh = wanted || pool->count == 0;
     *first = fresh ? (uint32_t)pool->count : 0;
     *count = fresh ? (wanted ? wanted : 1) : (uint32_t)pool->count;
     while (pool->count < (size_t)*first + *count) {
         pool->members = mem_grow(pool->members, &pool->cap, pool->count, sizeof *pool->members);
-        pool->members[pool->count++] = (struct member){0};
+        pool->members[pool->count] = (struct member){.version = apart ? (uint32_t)pool->count : 0};
+        pool->count++;
     }
 }
 
@@ -143,7 +146,7 @@ static bool add_changes(struct builder *b, const struct step *step, uint16_t sou
     struct pool *pool = find_pool(b, plan->sources[source].pool);
     bool updates = fixture_type(plan->sources[source].fixture)->change == CHANGE_UPDATED;
     uint32_t first, count;
-    choose_entities(pool, step->entities, &first, &count);
+    choose_entities(pool, step->entities, plan->scenario->migration, &first, &count);
     if ((uint64_t)count * step->times * source_count * plan->universes + plan->count > PLAN_EVENTS_MAX)
         return err_set(err, "more than %u events", PLAN_EVENTS_MAX);
     for (uint32_t time = 0; time < step->times; time++) {
@@ -206,6 +209,8 @@ static bool add_step(struct builder *b, const struct step *step, struct err *err
         struct plan_item *item = add_item(b->plan);
         item->at_us = (uint64_t)b->at_us;
         item->source = step->check == CHECK_SETTLED ? PLAN_SETTLE : PLAN_REACHABILITY;
+        if (step->check == CHECK_SETTLED && !b->looked_us)
+            b->looked_us = item->at_us + b->round * UINT64_C(1000000);
         return true;
     }
     if (strcmp(step->event, "*") != 0)
@@ -548,21 +553,24 @@ static uint8_t lack_of(struct builder *b, const struct plan_item *item)
 }
 
 /* In a migration each platform has its part: the Events API what A and A' are told, and it does not send what
- * the connector did itself; AEP what B is told. */
-static bool is_others_part(const struct plan *plan, const struct plan_item *item)
+ * the connector did itself; AEP what B is told. After a handover B is told by the other. */
+static bool is_others_part(const struct builder *b, const struct plan_item *item)
 {
-    bool b = plan_is_event(item) && plan_universe(plan, item) == UNIVERSE_B;
-    if (!plan->scenario->migration || !plan_is_event(item))
+    const struct plan *plan = b->plan;
+    enum migration migration = plan->scenario->migration;
+    if (!migration || !plan_is_event(item))
         return false;
+    bool of_b = plan_universe(plan, item) == UNIVERSE_B;
+    bool before = migration == MIGRATION_HANDOVER && item->changed_us < b->looked_us;
     if (plan->profile->id == PLATFORM_AEP)
-        return !b;
-    return (b && plan->scenario->migration != MIGRATION_BESIDES) ||
+        return !of_b || before;
+    return (of_b && !before && migration != MIGRATION_BESIDES) ||
            (plan->profile->flow.withhold_own && plan->sources[item->source].own);
 }
 
 static bool is_dropped(struct builder *b, const struct plan_item *item, const uint8_t *lacks)
 {
-    if (is_others_part(b->plan, item))
+    if (is_others_part(b, item))
         return true;
     enum universe universe = plan_is_event(item) ? plan_universe(b->plan, item) : UNIVERSE_B;
     uint8_t lack = universe == UNIVERSE_B ? 0 : lacks[number_of(b->plan, item)];
@@ -627,11 +635,12 @@ static void sort_items(struct plan *plan)
 static bool load_catalog(struct builder *b, struct err *err)
 {
     struct plan *plan = b->plan;
+    /* Where B misses changes or gets them late, all must be about one thing; a port gets all, in order. */
+    bool steady = plan->universes > 1 && !plan->scenario->migration;
     for (size_t i = 0; i < plan->source_count; i++) {
         if (!plan->sources[i].catalog)
             continue;
-        if (!plan->catalog &&
-            !catalog_load(&plan->catalog, b->data, plan->profile->style, plan->universes > 1, err))
+        if (!plan->catalog && !catalog_load(&plan->catalog, b->data, plan->profile->style, steady, err))
             return false;
         const struct event_type *type = fixture_type(plan->sources[i].fixture);
         if (!catalog_count(plan->catalog, type->kind))

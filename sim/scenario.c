@@ -539,7 +539,16 @@ static bool read_effects(struct parser *p, uint32_t node, const struct member *m
 
 /* ---- migration --------------------------------------------------------------------------------- */
 
-const char *const migration_names[] = {[MIGRATION_INSTEAD] = "instead", [MIGRATION_BESIDES] = "besides"};
+const char *const migration_names[] = {
+    [MIGRATION_INSTEAD] = "instead", [MIGRATION_BESIDES] = "besides", [MIGRATION_HANDOVER] = "handover"};
+
+static bool has_look(const struct scenario *s)
+{
+    for (size_t i = 0; i < s->step_count; i++)
+        if (s->steps[i].check == CHECK_SETTLED)
+            return true;
+    return false;
+}
 
 static bool check_migration_step(struct parser *p, uint32_t node, const struct step *step, struct err *err)
 {
@@ -557,7 +566,7 @@ static bool read_migration(struct parser *p, uint32_t node, const struct member 
     (void)m;
     const struct scenario *s = p->scenario;
     size_t index;
-    if (!json_read_word(&p->doc, node, migration_names + 1, MIGRATION_BESIDES, &index, err))
+    if (!json_read_word(&p->doc, node, migration_names + 1, COUNT_OF(migration_names) - 1, &index, err))
         return false;
     *(enum migration *)field = (enum migration)(index + 1);
     if (s->platforms != PLATFORM_BIT(PLATFORM_AEP))
@@ -566,6 +575,9 @@ static bool read_migration(struct parser *p, uint32_t node, const struct member 
         return json_error(&p->doc, node, err, "\"effects\" is missing: which rule is it about?");
     if (s->fault_count || s->flow)
         return json_error(&p->doc, node, err, "a migration has neither \"faults\" nor \"flow\"");
+    if (index + 1 == MIGRATION_HANDOVER && !has_look(s))
+        return json_error(&p->doc, node, err,
+                          "a handover is at the first \"settled\" check, and there is none");
     uint32_t n = json_first(&p->doc, json_get(&p->doc, JSON_ROOT, "stream"));
     for (size_t i = 0; i < s->step_count; i++, n = json_next(&p->doc, n))
         if (!check_migration_step(p, n, &s->steps[i], err))

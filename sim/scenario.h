@@ -57,10 +57,11 @@ bool fault_covers(const struct fault_spec *spec, uint64_t at_us); /* this part o
  * is compared with: A and A' by the one, B by the other … */
 enum migration {
     MIGRATION_NONE,
-    MIGRATION_INSTEAD, /* … alone */
-    MIGRATION_BESIDES, /* … after it came through the Events API, too */
+    MIGRATION_INSTEAD,  /* … alone */
+    MIGRATION_BESIDES,  /* … after it came through the Events API, too */
+    MIGRATION_HANDOVER, /* … up to the first look, and by AEP from there on */
 };
-extern const char *const migration_names[]; /* "instead", "besides" */
+extern const char *const migration_names[]; /* "instead", "besides", "handover" */
 
 struct scenario {
     char *name; /* "core/duplicates": the path without "scenarios/" and ".json" */

@@ -1564,6 +1564,53 @@ static void test_each_platform_has_its_part_of_a_migration(void **state)
     }
 }
 
+static void test_a_handover_is_at_the_first_look(void **state)
+{
+    (void)state;
+    static const char text[] =
+        EFFECTS("\"platforms\":[\"aep\"],\"migration\":\"handover\",\"stream\":["
+                "{\"event\":\"product.created\",\"entities\":3},{\"check\":\"settled\"},"
+                "{\"event\":\"product.updated\",\"times\":2}]");
+    for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++) {
+        bool aep = platform == PLATFORM_AEP;
+        struct planning p = planning_of(text, platform, 1);
+        size_t counts[UNIVERSE_COUNT] = {0};
+        for (size_t i = 0; i < p.plan->count; i++) {
+            const struct plan_item *item = &p.plan->items[i];
+            if (!plan_is_event(item))
+                continue;
+            counts[plan_universe(p.plan, item)]++;
+            if (plan_universe(p.plan, item) == UNIVERSE_B)
+                assert_int_equal(strcmp(plan_event_name(p.plan, item), "product.created") != 0, aep);
+        }
+        assert_int_equal(counts[UNIVERSE_A], aep ? 0 : 9);
+        assert_int_equal(counts[UNIVERSE_A2], aep ? 0 : 9);
+        assert_int_equal(counts[UNIVERSE_B], aep ? 6 : 3);
+        if (aep)
+            assert_int_equal(p.plan->items[0].source, PLAN_SETTLE); /* all that came before is there */
+        planning_reset(&p);
+    }
+}
+
+/* Each change is about something else, so that a port which forgets one sort of value is found. */
+static void test_changes_of_a_migration_are_of_every_sort(void **state)
+{
+    (void)state;
+    static const char *const sorts[] = {"\"enabled\":{", "\"categories\":{", "\"values\":{", "\"amount\":"};
+    struct planning p = planning_of(EFFECTS("\"platforms\":[\"aep\"],\"migration\":\"instead\",\"stream\":["
+                                            "{\"event\":\"product.created\",\"entities\":10},"
+                                            "{\"event\":\"product.updated\",\"times\":3,\"delta\":true}]"),
+                                    PLATFORM_AEP, 1);
+    struct buf bodies;
+    buf_init(&bodies, 1 << 24);
+    for (size_t i = 0; i < p.plan->count; i++)
+        plan_render(p.plan, &p.plan->items[i], &p.settings, 0, &bodies);
+    for (size_t i = 0; i < COUNT_OF(sorts); i++)
+        assert_non_null(strstr(buf_text(&bodies), sorts[i]));
+    buf_reset(&bodies);
+    planning_reset(&p);
+}
+
 static void test_both_platforms_of_a_migration_speak_of_the_same_entities(void **state)
 {
     (void)state;
@@ -1980,6 +2027,8 @@ int main(void)
         cmocka_unit_test(test_a2_does_without_what_comes_too_late_in_b),
         cmocka_unit_test(test_restarts_come_after_a_and_were_looked_at),
         cmocka_unit_test(test_each_platform_has_its_part_of_a_migration),
+        cmocka_unit_test(test_a_handover_is_at_the_first_look),
+        cmocka_unit_test(test_changes_of_a_migration_are_of_every_sort),
         cmocka_unit_test(test_both_platforms_of_a_migration_speak_of_the_same_entities),
         cmocka_unit_test(test_copies_have_their_events_id),
         cmocka_unit_test(test_idents_know_what_was_dropped_too),

@@ -366,6 +366,8 @@ static void test_scenario_refusals_name_file_path_and_reason(void **state)
         {WITH(AEP "\"migration\": \"instead\""), "x.json: migration: \"effects\" is missing"},
         {WITH(AEP EFFECTS ", \"migration\": \"insted\""), "did you mean \"instead\"?"},
         {WITH(AEP EFFECTS ", \"migration\": true"), "x.json: migration: expected a string"},
+        {WITH(AEP EFFECTS ", \"migration\": \"handover\""),
+         "x.json: migration: a handover is at the first \"settled\""},
         {WITH(AEP EFFECTS ", \"migration\": \"besides\", \"faults\": [{\"drop\": {}}]"),
          "x.json: migration: a migration has neither \"faults\" nor \"flow\""},
         {WITH(AEP EFFECTS ", \"migration\": \"besides\", \"flow\": {}"), "neither \"faults\" nor \"flow\""},

@@ -153,6 +153,7 @@ BAD = {
     "a migration without effects": scenario(migration="instead", platforms=["aep"]),
     "an unknown migration": effects(migration="insted", platforms=["aep"]),
     "a migration that is true": effects(migration=True, platforms=["aep"]),
+    "a handover at no moment": effects(migration="handover", platforms=["aep"]),
     "a migration with faults": effects({"drop": {}}, migration="instead", platforms=["aep"]),
     "a migration over hours": effects(migration="instead", platforms=["aep"], flow={}),
     "a migration of everything": effects(migration="instead", platforms=["aep"], stream=[{"event": "*"}]),
@@ -272,6 +273,9 @@ GOOD = {
     "sixteen faults": scenario(faults=[{"drop": {"share": 0.01}}] * 16),
     "effects": effects(),
     "settling": effects(stream=[{"check": "settled"}, {"event": "product.updated"}, {"check": "settled"}]),
+    "a handover": effects(
+        migration="handover", platforms=["aep"], stream=[{"check": "settled"}, {"event": "product.updated"}],
+    ),
     "a migration": effects(
         migration="besides", platforms=["aep"], pace={"batch": 10},
         stream=[
