@@ -224,7 +224,11 @@ static void add_exhibit(struct owned *owned, struct finding *f, const struct exh
         .with = effect->record_b,
         .words_without = sides.without,
         .words_with = sides.with,
+        .also_count = effect->also_count,
+        .also_more = effect->also_more,
     };
+    for (size_t i = 0; i < effect->also_count; i++)
+        e->difference.also[i] = clip(owned, effect->also[i]);
     add_deliveries(owned, x, &e->difference);
 }
 
