@@ -442,7 +442,7 @@ static void judge_state(struct owned *owned, enum rule_id rule, const struct cha
         add_death(owned, f, charge->failed_in);
         reason_death(t, charge->failed_in, &text);
     } else {
-        const char *fix = reason_fix_effect(&shown[0]);
+        const char *fix = reason_fix_effect(t, &shown[0]);
         f->fix = fix ? fix : f->fix;
         reason_differs(t, rule, charge, &shown[0], &text);
     }
