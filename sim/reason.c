@@ -491,6 +491,7 @@ struct sides reason_sides(const struct played *p)
         [MIGRATION_NONE] = {"without the fault", "with the fault"},
         [MIGRATION_INSTEAD] = {"through the Events API", "through AEP"},
         [MIGRATION_BESIDES] = {"through the Events API alone", "through both"},
+        [MIGRATION_HANDOVER] = {"through the Events API alone", "through the Events API, then AEP"},
     };
     return rows[p->migration];
 }
@@ -528,6 +529,7 @@ static void put_cause(enum rule_id rule, bool one, struct buf *text)
         [RULE_PORT_DELTA] = "deltas",
         [RULE_PORT_REMOVED] = "removals",
         [RULE_PORT_OWN_EVENTS] = "the connector's own changes, which AEP alone sends back",
+        [RULE_PORT_HANDOVER] = "the switch from the Events API to AEP",
         [RULE_PORT_SWITCHOVER] = "changes that both platforms told of",
     };
     if (rule == RULE_PORT_STATE)

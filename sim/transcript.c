@@ -105,7 +105,7 @@ static enum rule_id rule_of(const struct json_doc *record, uint32_t node)
 static enum migration migration_of(const struct json_doc *record)
 {
     uint32_t node = json_get(record, JSON_ROOT, "migration");
-    for (int m = MIGRATION_NONE + 1; m <= MIGRATION_BESIDES; m++)
+    for (int m = MIGRATION_NONE + 1; m <= MIGRATION_HANDOVER; m++)
         if (json_string_is(record, node, migration_names[m]))
             return (enum migration)m;
     return MIGRATION_NONE;

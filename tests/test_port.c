@@ -465,6 +465,10 @@ static const struct {
      "API"},
     {"port/removed", "instead", "{'sku':'$id','n':2}",
      "4 of 4 products differ after removals: /n of product 1 is 2 through AEP, and 1 through the Events API"},
+    {"port/handover", "handover", "{'sku':'$id','n':1},{'sku':'$uuid','n':1}",
+     "4 of 4 products differ after the switch from the Events API to AEP: product 1 has 2 records at "
+     "state-url 1: "
+     "/products/[] through the Events API, then AEP, and 1 record through the Events API alone"},
     {"port/switchover", "besides", "{'sku':'$id','n':1},{'sku':'$uuid','n':1}",
      "4 of 4 products differ after changes that both platforms told of: product 1 has 2 records at state-url "
      "1: "
@@ -475,7 +479,7 @@ static void play_other(struct book *b, const char *rule, const char *how, const 
 {
     migration_scenario(b, how, rule, rule);
     play_baseline(b, 200);
-    if (strcmp(how, "besides") == 0)
+    if (strcmp(how, "instead") != 0)
         PLAY(b, VIA_OLD, .universe = "B", .about = 1);
     play_port(b);
     look(b, &(struct look){ROWS, .old = "{'sku':'$id','n':1}", .port = {port}});
