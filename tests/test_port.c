@@ -670,6 +670,34 @@ static void test_deliveries_through_the_events_api_are_called_so(void **state)
     finish(&b);
 }
 
+static void test_deliveries_of_aep_bear_its_own_names(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {
+        {"product.created", "product.created"},
+        {"product.removed", "product.deleted"},
+        {"product_model.updated", "product-model.updated"},
+        {UPDATED ".delta", "product.updated.delta"},
+        {"com.akeneo.pim.v2.product.moved", "com.akeneo.pim.v2.product.moved"},
+    };
+    struct book b;
+    begin(&b, "aep");
+    migration_scenario(&b, "handover", "port/handover", "port/handover");
+    play_baseline(&b, 200);
+    PLAY(&b, VIA_OLD, .universe = "B", .about = 1, .event = "product_model.removed");
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        PLAY(&b, VIA_AEP, .universe = "B", .about = 1, .event = names[i][0]);
+    look(&b, &(struct look){ROWS, .old = "{'sku':'$id'}", .port = {"", "{'sku':'$id'}"}});
+    settled(&b);
+    judge(&b);
+    const struct difference *d = &found(&b, "port/handover")->evidence[0].difference;
+    assert_int_equal(d->deliveries_count, COUNT_OF(names) + 1);
+    assert_string_equal(d->deliveries[0], "17 product_model.removed through the Events API");
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        assert_string_equal(strchr(d->deliveries[i + 1], ' ') + 1, names[i][1]);
+    finish(&b);
+}
+
 static void test_the_baseline_has_no_part_in_the_times_to_acknowledge(void **state)
 {
     (void)state;
@@ -752,6 +780,7 @@ int main(void)
         cmocka_unit_test(test_a_state_without_the_old_part_is_explained),
         cmocka_unit_test(test_a_history_of_events_is_not_compared),
         cmocka_unit_test(test_deliveries_through_the_events_api_are_called_so),
+        cmocka_unit_test(test_deliveries_of_aep_bear_its_own_names),
         cmocka_unit_test(test_the_baseline_has_no_part_in_the_times_to_acknowledge),
         cmocka_unit_test(test_forms_are_told_only_when_asked_for),
         cmocka_unit_test(test_what_only_looks_like_a_name_with_a_form_stays),
