@@ -68,7 +68,7 @@ class Port:
         if event["type"].endswith(".deleted"):
             self.rows.pop(key, None)
             return
-        if not self.pim:
+        if not self.pim or ("uuid" in entity and self.habits.get("forgets_products")):
             return
         if not self.token:
             self.log_in()
@@ -156,6 +156,11 @@ def test_what_the_port_forgets_is_named(migrate):
     assert "Events API" in done.reasons["port/state"] and "AEP" in done.reasons["port/state"]
     finding = next(f for f in done.report["findings"] if f["rule"] == "port/state")
     assert finding["failed"] == finding["judged"] == 22 and finding["evidence"][0]["difference"]["path"].startswith("/values")
+
+
+def test_of_identifiers_nothing_is_said_where_no_product_came(migrate):
+    done = migrate("migration/changes", port=Port(forgets_products=True))
+    assert done.failed == ["port/state"] and done.verdicts["port/identifier"] == "inconclusive"
 
 
 def test_the_pim_s_calls_are_on_record(migrate):
