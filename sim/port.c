@@ -6,6 +6,7 @@
 
 #include "event.h"
 #include "intern.h"
+#include "leaves.h"
 
 /* ---- names of events ------------------------------------------------------------------------ */
 
@@ -104,4 +105,45 @@ void port_part(char **places, size_t count)
     for (size_t i = 0; places && i < count; i++)
         free(places[i]);
     free(places);
+}
+
+/* ---- another table -------------------------------------------------------------------------- */
+
+/* "/products/[]" of "state-url 1: /products/[]" */
+static const char *within_source(const char *place)
+{
+    const char *colon = strstr(place, ": ");
+    return colon ? colon + 2 : place;
+}
+
+static uint32_t general_place(struct interns *words, const char *place)
+{
+    return leaves_general(words, span_of(within_source(place)));
+}
+
+static bool stands_at(struct interns *words, const struct effect_records *records, uint32_t place)
+{
+    for (size_t i = 0; i < records->count; i++)
+        if (general_place(words, records->items[i].place) == place)
+            return true;
+    return false;
+}
+
+const char *port_elsewhere(const struct effect *effect, const struct effect_records *of_a,
+                           const struct effect_records *of_b)
+{
+    struct interns words = {0};
+    const struct effect_record *fullest = NULL;
+    bool lacking = !*effect->path && strcmp(effect->found, "none") == 0 &&
+                   !stands_at(&words, of_b, general_place(&words, effect->place));
+    for (size_t i = 0; lacking && i < of_b->count; i++) {
+        const struct effect_record *r = &of_b->items[i];
+        bool says_something = !r->history && *r->text != '"'; /* more than an id that was noted */
+        if (says_something && strcmp(r->about, effect->about) == 0 &&
+            (!fullest || strlen(r->text) > strlen(fullest->text)) &&
+            !stands_at(&words, of_a, general_place(&words, r->place)))
+            fullest = r;
+    }
+    interns_reset(&words);
+    return fullest ? within_source(fullest->place) : NULL;
 }

@@ -17,4 +17,9 @@ void port_respell(struct span text, struct buf *out);
 char **port_join(struct effect_records *records);
 void port_part(char **places, size_t count);
 
+/* Of an effect that is a lack of records: where those of B stand, "/items/[]", when none stands where A has
+ * its own, and A has none there; else NULL. Borrowed. */
+const char *port_elsewhere(const struct effect *effect, const struct effect_records *of_a,
+                           const struct effect_records *of_b);
+
 #endif

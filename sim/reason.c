@@ -6,6 +6,7 @@
 
 #include "blame.h"
 #include "limits.h"
+#include "port.h"
 #include "sign.h"
 
 /* ---- words -------------------------------------------------------------------------------- */
@@ -542,6 +543,12 @@ static void put_cause(enum rule_id rule, bool one, struct buf *text)
                    causes[rule] ? causes[rule] : "the fault");
 }
 
+static const char *elsewhere(const struct transcript *t, const struct exhibit *first)
+{
+    const struct played *p = &t->played[first->trial->scenario];
+    return p->migration ? port_elsewhere(first->effect, &p->undisturbed, &p->disturbed) : NULL;
+}
+
 /* All that differ are models, and products do not. */
 static bool are_models(const struct transcript *t, const struct exhibit *first)
 {
@@ -582,6 +589,14 @@ void reason_differs(const struct transcript *t, enum rule_id rule, const struct 
         snprintf(how, sizeof how, " %s", sides.with);
     put_effect(first->effect, how, text);
     buf_printf(text, " %s", refusable ? "without them" : sides.without);
+    if (elsewhere(t, first)) {
+        buf_printf(
+            text,
+            "; what came through AEP stands at %s instead: show both in one form, by a view, to have them "
+            "compared",
+            elsewhere(t, first));
+        return;
+    }
     if (rule == RULE_PORT_STATE && are_models(t, first))
         buf_puts(text, "; all that differ are product models");
     if (rule == RULE_PORT_STATE || rule == RULE_PORT_IDENTIFIER)
@@ -597,6 +612,11 @@ static bool was_refused(const struct transcript *t, const struct exhibit *first)
     const struct attempt *a = first->trial->subjects[first->subject].refusable;
     (void)t;
     return a && !attempt_acknowledged(a);
+}
+
+static bool is_elsewhere(const struct transcript *t, const struct exhibit *first)
+{
+    return elsewhere(t, first) != NULL;
 }
 
 static bool has_asked(const struct transcript *t, const struct exhibit *first)
@@ -621,6 +641,9 @@ const char *reason_fix_effect(const struct transcript *t, const struct exhibit *
         {RULE_NONE, was_refused,
          "Check a request as a whole, its signature first, before any of it is stored or queued: this one "
          "was not accepted, and its event was applied nevertheless."},
+        {RULE_NONE, is_elsewhere,
+         "Have --state-url or --state-cmd show the old rows and the new ones at one place and under the same "
+         "names, by a view: what stands there is compared, and what is really lost comes to light."},
         {RULE_PORT_STATE, are_models,
          "Do for product models what you do for products: fetch the model from the PIM by its code (GET "
          "/api/rest/v1/product-models), and map it as the old code mapped the event's resource."},

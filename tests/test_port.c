@@ -611,6 +611,38 @@ static void test_the_fix_goes_by_what_differs(void **state)
     }
 }
 
+/* ---- another table --------------------------------------------------------------------------- */
+
+static void test_records_that_stand_elsewhere_are_pointed_out(void **state)
+{
+    (void)state;
+    static const char words[] = "; what came through AEP stands at /items/[] instead: show both in one form";
+    static const char items[] = "{'uuid':'trowel-b-1','title':'Spade'}";
+    static const struct {
+        const char *port, *more;
+        bool elsewhere;
+    } rows[] = {
+        {"", "", false},
+        {"", items, true},
+        {"{'sku':'$id','n':2}", items, false}, /* something of B stands there */
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct book b;
+        char close[300];
+        snprintf(close, sizeof close, "],'seen':['trowel-b-1'],'items':[%s]}", rows[i].more);
+        play_changes(&b, &(struct look){.open = "{'products':[",
+                                        .close = close,
+                                        .old = "{'sku':'$id','n':1}",
+                                        .port = {rows[i].port}});
+        judge(&b);
+        expect_only(&b, "port/state");
+        const struct finding *f = found(&b, "port/state");
+        assert_true(!strstr(f->reason, words) == !rows[i].elsewhere);
+        assert_true(!strstr(f->fix, "by a view") == !rows[i].elsewhere);
+        finish(&b);
+    }
+}
+
 /* ---- when nothing can be said ---------------------------------------------------------------------- */
 
 static void test_without_the_events_api_there_is_nothing_to_compare_with(void **state)
@@ -829,6 +861,7 @@ int main(void)
         cmocka_unit_test(test_what_the_plain_changes_lose_is_not_held_against_the_others),
         cmocka_unit_test(test_own_changes_must_leave_no_record),
         cmocka_unit_test(test_the_fix_goes_by_what_differs),
+        cmocka_unit_test(test_records_that_stand_elsewhere_are_pointed_out),
         cmocka_unit_test(test_without_the_events_api_there_is_nothing_to_compare_with),
         cmocka_unit_test(test_who_missed_something_of_the_events_api_is_not_compared),
         cmocka_unit_test(test_what_aep_brought_and_was_not_acknowledged_is_ack_deadlines),
