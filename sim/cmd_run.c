@@ -225,7 +225,7 @@ static bool has_migration(const struct suite *suite)
 
 static bool open_pim(struct play *play, const char *port_text, struct err *err)
 {
-    uint16_t port;
+    uint16_t port = 0;
     if (!read_port("--pim", port_text, &port, err) || !pim_open(&play->pim, play->loop, port, err))
         return false;
     play->run.pim = play->pim;

@@ -49,6 +49,8 @@ void effects_reset(struct effects *effects)
                                effect->found, effect->record_a, effect->record_b};
         for (size_t j = 0; j < COUNT_OF(texts); j++)
             free(texts[j]);
+        for (size_t j = 0; j < effect->also_count; j++)
+            free(effect->also[j]);
     }
     for (size_t i = 0; i < effects->noise_count; i++)
         free(effects->noise[i]);
@@ -473,9 +475,11 @@ static bool same_rows(const struct comparison *c, struct side a, struct side b, 
     return same;
 }
 
-/* The plainest differences of a group whose sides are of equal count, of each sort: [1] of names. */
+/* The differences of a group whose sides are of equal count: how many, the plainest first, and the plainest
+ * of each sort: [1] of names. */
 struct findings {
-    struct difference plainest[2];
+    struct difference first[1 + EFFECT_ALSO_MAX], plainest[2];
+    size_t count;
     bool found[2];
 };
 
@@ -485,6 +489,13 @@ static void find(const struct comparison *c, struct findings *f, const struct di
     if (!f->found[sort] || is_plainer(c, d, &f->plainest[sort]))
         f->plainest[sort] = *d;
     f->found[sort] = true;
+    size_t at = f->count < COUNT_OF(f->first) ? f->count : COUNT_OF(f->first);
+    for (; at && is_plainer(c, d, &f->first[at - 1]); at--)
+        if (at < COUNT_OF(f->first))
+            f->first[at] = f->first[at - 1];
+    if (at < COUNT_OF(f->first))
+        f->first[at] = *d;
+    f->count++;
 }
 
 static struct findings find_differences(struct comparison *c, struct side a, struct side b)
@@ -629,18 +640,23 @@ static void add_count(struct comparison *c, const struct group *group)
                });
 }
 
-static void add_difference(struct comparison *c, const struct group *group, const struct difference *d)
+static void add_difference(struct comparison *c, const struct group *group, const struct findings *f,
+                           const struct difference *d)
 {
     struct side a = group->sides[UNIVERSE_A], b = group->sides[UNIVERSE_B];
-    add_effect(c, group,
-               (struct effect){
-                   .path = mem_text(intern_text(&c->words, d->path)),
-                   .expected = value_text(c, d->expected),
-                   .found = value_text(c, d->found),
-                   .record_a = shown(a, row_with(a, d->path, d->expected)),
-                   .record_b = shown(b, row_with(b, d->path, d->found)),
-                   .nameless = is_nameless(c, d),
-               });
+    struct effect effect = {
+        .path = mem_text(intern_text(&c->words, d->path)),
+        .expected = value_text(c, d->expected),
+        .found = value_text(c, d->found),
+        .record_a = shown(a, row_with(a, d->path, d->expected)),
+        .record_b = shown(b, row_with(b, d->path, d->found)),
+        .nameless = is_nameless(c, d),
+    };
+    for (size_t i = 0; i < f->count && i < COUNT_OF(f->first) && effect.also_count < EFFECT_ALSO_MAX; i++)
+        if (f->first[i].path != d->path)
+            effect.also[effect.also_count++] = mem_text(intern_text(&c->words, f->first[i].path));
+    effect.also_more = f->count - 1 - effect.also_count;
+    add_effect(c, group, effect);
 }
 
 static void judge(struct comparison *c, const struct group *group)
@@ -656,7 +672,7 @@ static void judge(struct comparison *c, const struct group *group)
         struct findings f = find_differences(c, a, b);
         for (size_t sort = 0; sort < COUNT_OF(f.found); sort++)
             if (f.found[sort])
-                add_difference(c, group, &f.plainest[sort]);
+                add_difference(c, group, &f, &f.plainest[sort]);
     }
 }
 

@@ -43,16 +43,19 @@ void effect_records_reset(struct effect_records *records);
 
 /* ---- comparing ------------------------------------------------------------------------------ */
 
-#define EFFECT_KEY "the key" /* a path: of the map that the record stands in */
+#define EFFECT_ALSO_MAX 5
+#define EFFECT_KEY      "the key" /* a path: of the map that the record stands in */
 
 struct effect {
-    char *about;               /* "product 3" */
-    char *place;               /* "state-url 1: /products/[]" */
-    char *path;                /* within the record, "/price"; "" when records are missing or too many */
-    char *expected;            /* in A and A': a value, or "1 record" */
-    char *found;               /* in B */
-    char *record_a, *record_b; /* whole records for the report, cut at 2000 bytes; "" where there is none */
-    bool nameless;             /* under terms: what A names by identifier there, B does not */
+    char *about;                 /* "product 3" */
+    char *place;                 /* "state-url 1: /products/[]" */
+    char *path;                  /* within the record, "/price"; "" when records are missing or too many */
+    char *expected;              /* in A and A': a value, or "1 record" */
+    char *found;                 /* in B */
+    char *record_a, *record_b;   /* whole records for the report, cut at 2000 bytes; "" where there is none */
+    char *also[EFFECT_ALSO_MAX]; /* other paths at which these records differ, the plainest … */
+    size_t also_count, also_more; /* … and how many more there are */
+    bool nameless;                /* under terms: what A names by identifier there, B does not */
 };
 
 struct effects {

@@ -224,7 +224,11 @@ static void add_exhibit(struct owned *owned, struct finding *f, const struct exh
         .with = effect->record_b,
         .words_without = sides.without,
         .words_with = sides.with,
+        .also_count = effect->also_count,
+        .also_more = effect->also_more,
     };
+    for (size_t i = 0; i < effect->also_count; i++)
+        e->difference.also[i] = clip(owned, effect->also[i]);
     add_deliveries(owned, x, &e->difference);
 }
 
@@ -438,7 +442,7 @@ static void judge_state(struct owned *owned, enum rule_id rule, const struct cha
         add_death(owned, f, charge->failed_in);
         reason_death(t, charge->failed_in, &text);
     } else {
-        const char *fix = reason_fix_effect(&shown[0]);
+        const char *fix = reason_fix_effect(t, &shown[0]);
         f->fix = fix ? fix : f->fix;
         reason_differs(t, rule, charge, &shown[0], &text);
     }

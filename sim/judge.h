@@ -7,6 +7,7 @@
 #define PIMSIM_JUDGE_H
 
 #include "base.h"
+#include "effects.h"
 #include "forecast.h"
 #include "rules.h"
 
@@ -29,6 +30,8 @@ struct difference {
     const char *expected;                       /* "10", or "1 record" */
     const char *found;                          /* "9", or "none" */
     const char *without, *with;                 /* the whole records; "" where there is none */
+    const char *also[EFFECT_ALSO_MAX];          /* other paths at which they differ … */
+    size_t also_count, also_more;               /* … and how many more */
     const char *words_without, *words_with;     /* "without the fault", "with the fault" */
     const char *deliveries[12];                 /* with the fault: "31 product.created"; the last ones */
     size_t deliveries_count, deliveries_before; /* before: how many more there were */

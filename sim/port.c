@@ -9,11 +9,22 @@
 
 /* ---- names of events ------------------------------------------------------------------------ */
 
+static const char prefix[] = "com.akeneo.pim.v1.";
+
+struct span port_name(struct span name)
+{
+    const struct event_type *type = NULL;
+    for (size_t i = 0; i < event_type_count() && !type; i++)
+        if (span_equals(name, event_type_at(i)->name))
+            type = event_type_at(i);
+    const char *wire = type ? type->wire[PLATFORM_AEP] : NULL;
+    return wire ? span_of(wire + strlen(prefix)) : name;
+}
+
 /* The Events API's name of what an AEP type tells, with or without the types' common beginning; NULL: it has
  * none. */
 static const char *common_name(struct span name)
 {
-    static const char prefix[] = "com.akeneo.pim.v1.";
     const struct event_type *aep = NULL;
     for (size_t i = 0; i < event_type_count() && !aep; i++) {
         const char *wire = event_type_at(i)->wire[PLATFORM_AEP];

@@ -5,6 +5,9 @@
 
 #include "effects.h"
 
+/* What AEP calls an event, in short: "product.deleted" for "product.removed". */
+struct span port_name(struct span name);
+
 /* Append text with events by one name, "product.removed" for "com.akeneo.pim.v1.product.deleted": an
  * effect_terms' respell. */
 void port_respell(struct span text, struct buf *out);

@@ -542,6 +542,18 @@ static void put_cause(enum rule_id rule, bool one, struct buf *text)
                    causes[rule] ? causes[rule] : "the fault");
 }
 
+/* All that differ are models, and products do not. */
+static bool are_models(const struct transcript *t, const struct exhibit *first)
+{
+    const struct played *p = &t->played[first->trial->scenario];
+    bool all = span_equals(noun_of(&p->entities), "entity");
+    for (size_t i = 0; all && i < first->trial->exhibit_count; i++) {
+        const struct exhibit *x = &first->trial->exhibits[i];
+        all = x->rule != first->rule || strncmp(x->effect->about, "model ", strlen("model ")) == 0;
+    }
+    return all;
+}
+
 /* A port that shows too little may not have asked. */
 static void put_calls(const struct played *p, struct buf *text)
 {
@@ -570,17 +582,63 @@ void reason_differs(const struct transcript *t, enum rule_id rule, const struct 
         snprintf(how, sizeof how, " %s", sides.with);
     put_effect(first->effect, how, text);
     buf_printf(text, " %s", refusable ? "without them" : sides.without);
+    if (rule == RULE_PORT_STATE && are_models(t, first))
+        buf_puts(text, "; all that differ are product models");
     if (rule == RULE_PORT_STATE || rule == RULE_PORT_IDENTIFIER)
         put_calls(p, text);
+    if (rule == RULE_PORT_REMOVED && exhibit_lacks(first))
+        buf_puts(text,
+                 ". That is less, not more: it never came through AEP, or went and left no mark where the "
+                 "Events API leaves one");
 }
 
-const char *reason_fix_effect(const struct exhibit *first)
+static bool was_refused(const struct transcript *t, const struct exhibit *first)
 {
     const struct attempt *a = first->trial->subjects[first->subject].refusable;
-    return a && !attempt_acknowledged(a) ? "Check a request as a whole, its signature first, before any of "
-                                           "it is stored or queued: this one "
-                                           "was not accepted, and its event was applied nevertheless."
-                                         : NULL;
+    (void)t;
+    return a && !attempt_acknowledged(a);
+}
+
+static bool has_asked(const struct transcript *t, const struct exhibit *first)
+{
+    const struct played *p = &t->played[first->trial->scenario];
+    return p->calls && !p->calls_failed;
+}
+
+static bool is_lacking(const struct transcript *t, const struct exhibit *first)
+{
+    (void)t;
+    return exhibit_lacks(first);
+}
+
+const char *reason_fix_effect(const struct transcript *t, const struct exhibit *first)
+{
+    static const struct {
+        enum rule_id rule; /* RULE_NONE: any */
+        bool (*applies)(const struct transcript *t, const struct exhibit *first);
+        const char *fix;
+    } rows[] = {
+        {RULE_NONE, was_refused,
+         "Check a request as a whole, its signature first, before any of it is stored or queued: this one "
+         "was not accepted, and its event was applied nevertheless."},
+        {RULE_PORT_STATE, are_models,
+         "Do for product models what you do for products: fetch the model from the PIM by its code (GET "
+         "/api/rest/v1/product-models), and map it as the old code mapped the event's resource."},
+        {RULE_PORT_STATE, has_asked,
+         "Map what the PIM answers as the old code mapped the event's resource, products and models alike; a "
+         "list has 10 items unless `limit` says more."},
+        {RULE_PORT_REMOVED, is_lacking,
+         "Store what product.created and product-model.created tell, and remove as the old code did: where "
+         "it kept a record and marked it, keep it and mark it."},
+        {RULE_PORT_OWN_EVENTS, is_lacking,
+         "Drop only what your own client id caused, by data.author.identifier (pimsim gives such changes "
+         "--client-id, pimsim-connector unless you say); somebody else's change must be taken, whatever its "
+         "author's type, api too."},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if ((rows[i].rule == RULE_NONE || rows[i].rule == first->rule) && rows[i].applies(t, first))
+            return rows[i].fix;
+    return NULL;
 }
 
 void reason_death(const struct transcript *t, const struct trial *trial, struct buf *text)

@@ -53,8 +53,8 @@ struct sides reason_sides(const struct played *played);
  */
 void reason_differs(const struct transcript *transcript, enum rule_id rule, const struct charge *charge,
                     const struct exhibit *first, struct buf *text);
-/* What to do about an effect of what was refused; NULL: it was not. */
-const char *reason_fix_effect(const struct exhibit *first);
+/* What to do about it, where that is nearer than the rule's fix; else NULL. */
+const char *reason_fix_effect(const struct transcript *transcript, const struct exhibit *first);
 /* "/price 10", "no record": what one side has, in effect->expected or effect->found */
 void reason_held(const struct effect *effect, const char *value, struct buf *text);
 /* It was killed and did not come back; and what to do about it. */

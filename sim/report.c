@@ -386,6 +386,22 @@ static void put_records(struct page *page, const struct difference *d)
     }
 }
 
+/* "also /name, /price and 3 more" */
+static void put_also(struct page *page, const struct difference *d)
+{
+    struct buf line;
+    if (!d->also_count)
+        return;
+    buf_init(&line, STRING_BYTES_MAX);
+    for (size_t i = 0; i < d->also_count; i++)
+        buf_printf(&line, "%s%s", i ? ", " : "also ", d->also[i]);
+    if (d->also_more)
+        buf_printf(&line, " and %zu more", d->also_more);
+    buf_puts(page->out, "      ");
+    put_paragraph(page, 6, buf_text(&line));
+    buf_reset(&line);
+}
+
 static void put_difference(struct page *page, const struct difference *d)
 {
     struct buf line;
@@ -401,6 +417,7 @@ static void put_difference(struct page *page, const struct difference *d)
     put_part(&line, d->found, shown_from(d->found, parting(d->expected, d->found)));
     buf_puts(page->out, "      ");
     put_paragraph(page, 6, buf_text(&line));
+    put_also(page, d);
     buf_clear(&line);
     if (d->deliveries_before)
         buf_printf(&line, "%zu before, ", d->deliveries_before);
@@ -705,6 +722,11 @@ static void json_difference(struct json_writer *w, const struct difference *d)
     json_put(w, "path", d->path);
     json_put(w, "expected", d->expected);
     json_put(w, "found", d->found);
+    json_open(w, "also", '[');
+    for (size_t i = 0; i < d->also_count; i++)
+        json_put(w, NULL, d->also[i]);
+    json_close(w, ']');
+    json_put_u64(w, "also_more", d->also_more);
     json_put(w, "record_without", *d->without ? d->without : NULL);
     json_put(w, "record_with", *d->with ? d->with : NULL);
     json_open(w, "deliveries", '[');
@@ -1090,6 +1112,8 @@ static void tap_difference(struct page *page, const struct difference *d)
     yaml(page, "      about: ", d->about);
     yaml(page, "      place: ", d->place);
     yaml(page, "      path: ", d->path);
+    for (size_t i = 0; i < d->also_count; i++)
+        yaml(page, i ? "        - " : "      also:\n        - ", d->also[i]);
     yaml(page, "      record_without: ", d->without);
     yaml(page, "      record_with: ", d->with);
     for (size_t i = 0; i < d->deliveries_count; i++)

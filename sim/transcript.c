@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "limits.h"
+#include "port.h"
 #include "sign.h"
 
 #define NAMES_MAX      200   /* different event names kept; there are under fifty */
@@ -240,8 +241,8 @@ static bool read_send(struct reading *r, const struct json_doc *record, struct e
     read_variant(r, record, a);
     if (a->kind == KIND_DIAGNOSIS)
         read_mistake(r, record, a);
-    a->event_name =
-        event_name_of(t, text_of(r, record, a->kind == KIND_NOTIFICATION ? "notification" : "event"));
+    struct span name = text_of(r, record, a->kind == KIND_NOTIFICATION ? "notification" : "event");
+    a->event_name = event_name_of(t, p->migration && a->kind == KIND_EVENTS ? port_name(name) : name);
     copy_of(r, record, "event_id", a->event_id, sizeof a->event_id);
     t->bytes += count_of(record, "bytes");
     if (p->effects != RULE_NONE)

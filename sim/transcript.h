@@ -42,7 +42,7 @@ enum excuse {
 
 struct attempt {
     uint32_t delivery, scenario, events;
-    uint32_t event_name; /* index into names; of a notification: its type */
+    uint32_t event_name; /* index into names; of a notification: its type; in a migration: AEP's own */
     uint16_t status;
     uint8_t kind, variant, mistake, outcome;
     uint8_t universe;      /* enum universe; UNIVERSE_COUNT: there are none */

@@ -372,6 +372,12 @@ size_t trials_show(const struct trials *trials, enum rule_id rule, struct exhibi
     return count;
 }
 
+bool exhibit_lacks(const struct exhibit *x)
+{
+    const struct effect *e = x->effect;
+    return *e->path ? is_gone(e->found) : strtoul(e->found, NULL, 10) < strtoul(e->expected, NULL, 10);
+}
+
 const struct attempt *exhibit_suspect(const struct transcript *t, const struct exhibit *x)
 {
     const struct subject *s = &x->trial->subjects[x->subject];

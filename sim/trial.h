@@ -77,6 +77,8 @@ struct charge trials_charge(const struct trials *trials, const struct transcript
 
 /* Up to EVIDENCE_MAX exhibits against a rule, of as many entities, one of each sort first. */
 size_t trials_show(const struct trials *trials, enum rule_id rule, struct exhibit shown[EVIDENCE_MAX]);
+/* B has less than A: no value, or fewer records. */
+bool exhibit_lacks(const struct exhibit *exhibit);
 /* The attempt of B that an effect is put down to; NULL: none is about the subject. */
 const struct attempt *exhibit_suspect(const struct transcript *transcript, const struct exhibit *exhibit);
 

@@ -656,6 +656,32 @@ static void test_effects_are_sorted_and_show_their_records(void **state)
     effects_reset(&e);
 }
 
+static void test_other_paths_that_differ_are_told_too(void **state)
+{
+    (void)state;
+    static const char *const also[] = {"/c", "/dd", "/ee", "/ff", "/gg"};
+    const char *calm = "'t':1,'a':1,'b':2,'gg':3,'ff':4,'ee':5,'dd':6,'c':7,'h':{'i':8,'j':9}}";
+    struct buf text;
+    buf_init(&text, 4000);
+    buf_printf(&text, "[{'id':'$A1',%s,{'id':'$X1','t':2,%s,{'id':'$B1','t':3,'a':1,'b':0,'z':1},", calm,
+               calm + strlen("'t':1,"));
+    buf_puts(&text, "{'id':'$A2','b':1},{'id':'$X2','b':1},{'id':'$B2','b':0}]");
+    for (size_t i = 0; i < text.len; i++)
+        text.data[i] = text.data[i] == '\'' ? '"' : text.data[i];
+    struct effects effects = compared(buf_text(&text));
+    assert_int_equal(effects.count, 2);
+    const struct effect *e = &effects.items[0];
+    assert_string_equal(e->path, "/b");
+    assert_int_equal(e->also_count, COUNT_OF(also));
+    for (size_t i = 0; i < COUNT_OF(also); i++)
+        assert_string_equal(e->also[i], also[i]);
+    assert_int_equal(e->also_more, 3); /* /h/i, /h/j, and /z, which A has not; not the noise at /t */
+    assert_int_equal(effects.items[1].also_count, 0);
+    assert_int_equal(effects.items[1].also_more, 0);
+    effects_reset(&effects);
+    buf_reset(&text);
+}
+
 static void test_a_history_with_one_event_for_some_stays_a_history(void **state)
 {
     (void)state;
@@ -941,6 +967,7 @@ int main(void)
         cmocka_unit_test(test_columns_of_a_row_are_noise_one_by_one),
         cmocka_unit_test(test_noise_is_learned_for_all_entities_of_a_place),
         cmocka_unit_test(test_effects_are_sorted_and_show_their_records),
+        cmocka_unit_test(test_other_paths_that_differ_are_told_too),
         cmocka_unit_test(test_a_history_with_one_event_for_some_stays_a_history),
         cmocka_unit_test(test_records_of_a_journal_compare_like_fresh_ones),
         cmocka_unit_test(test_shards_are_one_place),

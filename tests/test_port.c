@@ -557,6 +557,60 @@ static void test_own_changes_must_leave_no_record(void **state)
     finish(&b);
 }
 
+/* ---- fixes ----------------------------------------------------------------------------------- */
+
+/* The last product is a model in truth. */
+static void make_last_a_model(struct book *b)
+{
+    static const char product[] = "product 4", model[] = "model 104";
+    for (char *at = b->text.data; (at = strstr(at, product));)
+        memcpy(at, model, strlen(model));
+}
+
+static void test_the_fix_goes_by_what_differs(void **state)
+{
+    (void)state;
+    static const char same[] = "{'sku':'$id','n':1}", null[] = "{'sku':'$id','n':null}";
+    static const struct {
+        const char *rule;
+        unsigned called; /* with this status; 0: no call */
+        const char *port, *last, *fix, *words;
+    } rows[] = {
+        {"port/state", 0, null, null, "Take the event as news", "made no call to the PIM"},
+        {"port/state", 404, null, null, "Take the event as news", "got an error"},
+        {"port/state", 200, null, null, "a list has 10 items unless `limit` says more", ""},
+        {"port/state", 200, same, null, "/api/rest/v1/product-models", "all that differ are product models"},
+        {"port/state", 0, same, null, "/api/rest/v1/product-models", "made no call to the PIM"},
+        {"port/removed", 200, "{'sku':'$id','n':2}", same, "Handle product.deleted",
+         "through the Events API"},
+        {"port/removed", 200, "", same, "Store what product.created", "That is less, not more"},
+        {"port/own-events", 200, "{'sku':'$id','n':2}", same, "gives such changes --client-id", ""},
+        {"port/own-events", 200, "", same, "somebody else's change must be taken", ""},
+        {"port/own-events", 200, null, same, "(pimsim gives such changes --client-id, pimsim-connector", ""},
+        {"port/delta", 200, null, same, "base_data", ""},
+        {"port/handover", 200, "{'sku':'$id','n':2}", same, "look up the uuids", ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct book b;
+        begin(&b, "aep");
+        migration_scenario(&b, "instead", rows[i].rule, rows[i].rule);
+        play_baseline(&b, 200);
+        play_port(&b);
+        if (rows[i].called)
+            call(&b, "/api/rest/v1/products-uuid", rows[i].called);
+        look(&b, &(struct look){ROWS, .old = same,
+                                .port = {rows[i].port, rows[i].port, rows[i].port, rows[i].last}});
+        settled(&b);
+        make_last_a_model(&b);
+        judge(&b);
+        expect_only(&b, rows[i].rule);
+        if (!strstr(found(&b, rows[i].rule)->fix, rows[i].fix))
+            fail_msg("%s: %s", rows[i].fix, found(&b, rows[i].rule)->fix);
+        expect_reason(&b, rows[i].rule, rows[i].words);
+        finish(&b);
+    }
+}
+
 /* ---- when nothing can be said ---------------------------------------------------------------------- */
 
 static void test_without_the_events_api_there_is_nothing_to_compare_with(void **state)
@@ -670,6 +724,34 @@ static void test_deliveries_through_the_events_api_are_called_so(void **state)
     finish(&b);
 }
 
+static void test_deliveries_of_aep_bear_its_own_names(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {
+        {"product.created", "product.created"},
+        {"product.removed", "product.deleted"},
+        {"product_model.updated", "product-model.updated"},
+        {UPDATED ".delta", "product.updated.delta"},
+        {"com.akeneo.pim.v2.product.moved", "com.akeneo.pim.v2.product.moved"},
+    };
+    struct book b;
+    begin(&b, "aep");
+    migration_scenario(&b, "handover", "port/handover", "port/handover");
+    play_baseline(&b, 200);
+    PLAY(&b, VIA_OLD, .universe = "B", .about = 1, .event = "product_model.removed");
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        PLAY(&b, VIA_AEP, .universe = "B", .about = 1, .event = names[i][0]);
+    look(&b, &(struct look){ROWS, .old = "{'sku':'$id'}", .port = {"", "{'sku':'$id'}"}});
+    settled(&b);
+    judge(&b);
+    const struct difference *d = &found(&b, "port/handover")->evidence[0].difference;
+    assert_int_equal(d->deliveries_count, COUNT_OF(names) + 1);
+    assert_string_equal(d->deliveries[0], "17 product_model.removed through the Events API");
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        assert_string_equal(strchr(d->deliveries[i + 1], ' ') + 1, names[i][1]);
+    finish(&b);
+}
+
 static void test_the_baseline_has_no_part_in_the_times_to_acknowledge(void **state)
 {
     (void)state;
@@ -746,12 +828,14 @@ int main(void)
         cmocka_unit_test(test_every_other_rule_passes_and_fails),
         cmocka_unit_test(test_what_the_plain_changes_lose_is_not_held_against_the_others),
         cmocka_unit_test(test_own_changes_must_leave_no_record),
+        cmocka_unit_test(test_the_fix_goes_by_what_differs),
         cmocka_unit_test(test_without_the_events_api_there_is_nothing_to_compare_with),
         cmocka_unit_test(test_who_missed_something_of_the_events_api_is_not_compared),
         cmocka_unit_test(test_what_aep_brought_and_was_not_acknowledged_is_ack_deadlines),
         cmocka_unit_test(test_a_state_without_the_old_part_is_explained),
         cmocka_unit_test(test_a_history_of_events_is_not_compared),
         cmocka_unit_test(test_deliveries_through_the_events_api_are_called_so),
+        cmocka_unit_test(test_deliveries_of_aep_bear_its_own_names),
         cmocka_unit_test(test_the_baseline_has_no_part_in_the_times_to_acknowledge),
         cmocka_unit_test(test_forms_are_told_only_when_asked_for),
         cmocka_unit_test(test_what_only_looks_like_a_name_with_a_form_stays),

@@ -134,6 +134,9 @@ static const struct difference dearer = {
     .with = "{\"price\":9,\"sku\":\"<product 3>\"}",
     .words_without = "without the fault",
     .words_with = "with the fault",
+    .also = {"/name", "/stock"},
+    .also_count = 2,
+    .also_more = 3,
     .deliveries = {"31 product.created", "38 product.updated (a copy of an event that came before)"},
     .deliveries_count = 2,
 };
@@ -217,6 +220,8 @@ static void make_hostile(struct sample *s)
                                                                         .with = HOSTILE,
                                                                         .words_without = "without",
                                                                         .words_with = "with",
+                                                                        .also = {HOSTILE},
+                                                                        .also_count = 1,
                                                                         .deliveries = {HOSTILE},
                                                                         .deliveries_count = 1};
     make_status_fail(s);
@@ -513,6 +518,7 @@ static void test_text_shows_what_differs_as_a_small_diff(void **state)
         "      - {\"price\":10,\"sku\":\"<product 3>\"}  without the fault\n"
         "      + {\"price\":9,\"sku\":\"<product 3>\"}   with the fault\n"
         "      /price: expected 10, found 9\n"
+        "      also /name, /stock and 3 more\n"
         "      deliveries  31 product.created, 38 product.updated (a copy of an event that came before)\n"
         "    fix  Verify the raw body.\n");
     free(text);
@@ -525,6 +531,7 @@ static void test_text_leaves_out_the_record_that_is_not_there(void **state)
     struct judgement *j = sample_init(&s);
     struct difference gone = dearer;
     gone.path = gone.with = "";
+    gone.also_count = gone.also_more = 0;
     gone.expected = "1 record";
     gone.found = "none";
     gone.deliveries_before = 7;
@@ -677,6 +684,9 @@ static void test_json_tells_what_differs(void **state)
     assert_string_equal(text_at(d, "path"), "/price");
     assert_string_equal(text_at(d, "expected"), "10");
     assert_string_equal(text_at(d, "found"), "9");
+    assert_int_equal(cJSON_GetArraySize(at(d, "also")), 2);
+    assert_string_equal(cJSON_GetArrayItem(at(d, "also"), 1)->valuestring, "/stock");
+    assert_int_equal(at(d, "also_more")->valueint, 3);
     assert_string_equal(text_at(d, "record_without"), dearer.without);
     assert_string_equal(text_at(d, "record_with"), dearer.with);
     assert_int_equal(cJSON_GetArraySize(at(d, "deliveries")), 2);
@@ -857,7 +867,7 @@ static void test_junit_tells_what_differs(void **state)
     make_state_speak(&s, dearer);
     char *text = render(j, report_junit);
     assert_has(text, "      + {&quot;price&quot;:9,&quot;sku&quot;:&quot;&lt;product 3&gt;&quot;}   with the "
-                     "fault\n      /price: expected 10, found 9\n");
+                     "fault\n      /price: expected 10, found 9\n      also /name, /stock and 3 more\n");
     free(text);
 }
 
@@ -934,6 +944,9 @@ static void test_tap_tells_what_differs(void **state)
                      "      about: \"product 3\"\n"
                      "      place: \"state-url 1: /products/[]\"\n"
                      "      path: \"/price\"\n"
+                     "      also:\n"
+                     "        - \"/name\"\n"
+                     "        - \"/stock\"\n"
                      "      record_without: \"{\\\"price\\\":10,\\\"sku\\\":\\\"<product 3>\\\"}\"\n"
                      "      record_with: \"{\\\"price\\\":9,\\\"sku\\\":\\\"<product 3>\\\"}\"\n"
                      "      deliveries:\n"
