@@ -211,11 +211,21 @@ static bool check_means(const struct options *o, struct err *err)
     return true;
 }
 
+/* ---- what the suite needs -------------------------------------------------------------------- */
+
+static bool has_migration(const struct suite *suite)
+{
+    for (size_t i = 0; i < suite->count; i++)
+        if (suite->scenarios[i]->migration)
+            return true;
+    return false;
+}
+
 /* ---- the PIM that the connector asks -------------------------------------------------------- */
 
 static bool open_pim(struct play *play, const char *port_text, struct err *err)
 {
-    uint16_t port;
+    uint16_t port = 0;
     if (!read_port("--pim", port_text, &port, err) || !pim_open(&play->pim, play->loop, port, err))
         return false;
     play->run.pim = play->pim;
@@ -266,13 +276,19 @@ static bool not_started(const struct play *play, struct err *err)
     return false;
 }
 
+static bool wait_for(struct play *play, const struct endpoint *endpoint, struct err *err)
+{
+    return ready_wait(&endpoint->deliver, endpoint->url, play->loop, play->options->exec_timeout_us,
+                      has_ended, play->process, err);
+}
+
 static bool start_exec(struct play *play, struct err *err)
 {
     const struct options *options = play->options;
     const char *const argv[] = {"/bin/sh", "-c", options->exec, NULL};
     return process_start(&play->process, play->loop, argv, NULL, err) &&
-           (ready_wait(&play->run.target.deliver, play->run.target.url, play->loop, options->exec_timeout_us,
-                       has_ended, play->process, err) ||
+           ((wait_for(play, &play->run.target, err) &&
+             (!has_migration(&play->suite) || wait_for(play, &play->run.baseline, err))) ||
             not_started(play, err));
 }
 
@@ -413,23 +429,37 @@ static void leave_unasked_out(struct suite *suite)
     suite->count = kept;
 }
 
+/* Nothing can be played: why. */
+static bool refuse_suite(const struct play *play, const struct buf *lacks, struct err *err)
+{
+    const char *platform = platform_names[play->run.target.profile->id];
+    if (lacks->len)
+        return err_set(err, "none of these scenarios can be played: there is %.*s", (int)lacks->len,
+                       lacks->data);
+    return err_set(err,
+                   has_migration(&play->suite)
+                       ? "a migration ends at AEP, which is what is judged: not with --platform %s"
+                       : "none of these scenarios is for %s (--platform)",
+                   platform);
+}
+
 /* Some scenario of the suite must be for the platform, and can be played: a run that delivers nothing is no
  * success. */
 static bool check_suite(const struct play *play, const struct run_means *means, struct err *err)
 {
-    const char *lack = NULL;
-    for (size_t i = 0; i < play->suite.count; i++) {
+    bool playable = false;
+    struct buf lacks;
+    buf_init(&lacks, 1024);
+    for (size_t i = 0; i < play->suite.count && !playable; i++) {
         const struct scenario *s = play->suite.scenarios[i];
         if (!(s->platforms & PLATFORM_BIT(play->run.target.profile->id)))
             continue;
-        lack = run_lacks(s, means);
-        if (!lack)
-            return true;
+        buf_clear(&lacks);
+        playable = !run_lacks(s, means, &lacks);
     }
-    if (lack)
-        return err_set(err, "none of these scenarios can be played: there is %s", lack);
-    return err_set(err, "none of these scenarios is for %s (--platform)",
-                   platform_names[play->run.target.profile->id]);
+    bool ok = playable || refuse_suite(play, &lacks, err);
+    buf_reset(&lacks);
+    return ok;
 }
 
 /* Before anything is sent: what the scenarios and --flow make of the platform's laws goes together. */
@@ -459,14 +489,6 @@ static bool load_suite(struct play *play, bool demo, struct err *err)
     if (options->args.count == 0)
         leave_unasked_out(&play->suite);
     return check_suite(play, &means, err) && check_flows(play, err);
-}
-
-static bool has_migration(const struct suite *suite)
-{
-    for (size_t i = 0; i < suite->count; i++)
-        if (suite->scenarios[i]->migration)
-            return true;
-    return false;
 }
 
 /* What the scenarios are played with, before the connector is there. */
@@ -572,8 +594,10 @@ bool cmd_run(const struct options *options, enum exit_code *code, struct err *er
         return false;
     if (!url_for(options, platform))
         return err_set(
-            err, "no URL: give the connector's endpoint with --url, PIMSIM_URL or \"url\" in pimsim.json "
-                 "(pimsim demo needs none)");
+            err,
+            "no URL: give the connector's endpoint with --url or --url-%s, PIMSIM_URL or \"url\" in "
+            "pimsim.json (pimsim demo needs none)",
+            platform_names[platform]);
     bool ok = prepare(&play, options, CMD_RUN, span_of(""), err) &&
               (!options->exec || start_exec(&play, err)) && deliver_and_score(&play, code, err);
     return finish(&play, ok, err);

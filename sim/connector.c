@@ -86,13 +86,21 @@ static const struct connector_bug_row bug_rows[] = {
 
 /* The bugs that are about what is kept are the inbox's. */
 static const enum inbox_flaw inbox_flaws[BUG_END] = {
-    [BUG_NO_DEDUP] = INBOX_NO_DEDUP,           [BUG_COUNTS_TWICE] = INBOX_COUNTS_TWICE,
-    [BUG_DEDUP_WINDOW] = INBOX_DEDUP_WINDOW,   [BUG_DEDUP_REQUEST] = INBOX_DEDUP_REQUEST,
-    [BUG_DEDUP_MEMORY] = INBOX_DEDUP_MEMORY,   [BUG_MARK_FIRST] = INBOX_TRUSTS_LOOK_UP,
-    [BUG_BATCH_LOOKUP] = INBOX_TRUSTS_LOOK_UP, [BUG_CHECK_THEN_INSERT] = INBOX_TRUSTS_LOOK_UP,
-    [BUG_LAST_ARRIVAL] = INBOX_LAST_ARRIVAL,   [BUG_RESURRECT] = INBOX_RESURRECT,
-    [BUG_LATE_CREATE] = INBOX_LATE_CREATE,     [BUG_PORT_IDENTIFIER] = INBOX_OWN_IDENTIFIER,
-    [BUG_PORT_DELTA] = INBOX_TRUSTS_PAYLOAD,   [BUG_PORT_TWICE] = INBOX_KEEPS_APART,
+    [BUG_NO_DEDUP] = INBOX_NO_DEDUP,
+    [BUG_COUNTS_TWICE] = INBOX_COUNTS_TWICE,
+    [BUG_DEDUP_WINDOW] = INBOX_DEDUP_WINDOW,
+    [BUG_DEDUP_REQUEST] = INBOX_DEDUP_REQUEST,
+    [BUG_DEDUP_MEMORY] = INBOX_DEDUP_MEMORY,
+    [BUG_MARK_FIRST] = INBOX_TRUSTS_LOOK_UP,
+    [BUG_BATCH_LOOKUP] = INBOX_TRUSTS_LOOK_UP,
+    [BUG_CHECK_THEN_INSERT] = INBOX_TRUSTS_LOOK_UP,
+    [BUG_LAST_ARRIVAL] = INBOX_LAST_ARRIVAL,
+    [BUG_RESURRECT] = INBOX_RESURRECT,
+    [BUG_LATE_CREATE] = INBOX_LATE_CREATE,
+    [BUG_PORT_IDENTIFIER] = INBOX_OWN_IDENTIFIER,
+    [BUG_PORT_DELTA] = INBOX_TRUSTS_PAYLOAD,
+    [BUG_PORT_TWICE] = INBOX_KEEPS_APART,
+    [BUG_PORT_NEWCOMERS] = INBOX_OWN_CREATIONS,
 };
 
 size_t connector_bug_count(void)
@@ -378,11 +386,11 @@ static void read_payload(const struct connector *connector, const char *type, co
     bool whole = cJSON_GetObjectItemCaseSensitive(data, "resource");
     bool light = !whole && (strcmp(event->kind, "product") == 0 || strcmp(event->kind, "product_model") == 0);
     const cJSON *kept = connector->ask ? entity : data;
-    if (connector->ask && light && connector->bug == BUG_PORT_DELTA && ends_with(type, ".delta")) {
-        kept = cJSON_GetObjectItemCaseSensitive(entity, "changes");
-    } else if (connector->ask && light) {
+    if (connector->ask && light) {
         event->ask = connector->bug != BUG_PORT_HOLLOW;
-        return;
+        if (connector->bug != BUG_PORT_DELTA || !ends_with(type, ".delta"))
+            return;
+        kept = cJSON_GetObjectItemCaseSensitive(entity, "changes");
     }
     event->payload = cJSON_PrintUnformatted(kept);
 }

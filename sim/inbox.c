@@ -37,15 +37,16 @@ static const char schema[] =
  * say that there is something to ask: what they bring may be older than the answer. `wanted` counts them,
  * since some come while a question is open. */
 #define TAKE(column, wins) ", " column " = iif(" wins ", excluded." column ", " column ")"
-#define APPLY_AS(order, wins, key, wants, trusted)                                                           \
+#define APPLY_AS(order, wins, key, read, trusted)                                                            \
     "INSERT INTO entities (kind, key, ask, time_us, created, deleted, payload, wanted, events)"              \
-    " SELECT kind, key, ask, time_us, created, deleted, payload, " wants ", 1 FROM inbox"                    \
+    " SELECT kind, key, ask, time_us, created, deleted, payload, wanted, 1 FROM (" read ")"                  \
     " WHERE " FIRST_ROWS " ORDER BY " order " ON CONFLICT (" key                                             \
     ") DO UPDATE SET events = events + 1, ask = ask OR excluded.ask,"                                        \
     " wanted = wanted + iif(excluded.wanted, excluded.wanted, ask)" TAKE("time_us", wins)                    \
         TAKE("created", wins) TAKE("deleted", wins)                                                          \
             TAKE("payload", "(" wins ") AND excluded.payload IS NOT NULL AND " trusted)
-#define APPLY_BY(order, wins) APPLY_AS(order, wins, "kind, key", "ask", "NOT ask")
+#define AS_STORED             "SELECT *, ask AS wanted FROM inbox"
+#define APPLY_BY(order, wins) APPLY_AS(order, wins, "kind, key", AS_STORED, "NOT ask")
 
 /* The newest wins whenever it comes; of one moment the later one to come, but the dead stay dead. */
 #define NEWER    "excluded.time_us > time_us OR (excluded.time_us = time_us AND NOT deleted)"
@@ -57,6 +58,12 @@ static const char schema[] =
     "UPDATE entities SET payload = " resource " FROM asked JOIN"                                             \
     " (SELECT coalesce(json_extract(value, '$.uuid'), json_extract(value, '$.code')) AS key,"                \
     "   json_remove(value, '$._links') AS resource FROM json_each(?1)) USING (key)" STILL_WANTED
+
+/* Was there an event of the creation that made somebody ask? (The flaws that go by it let nothing else set
+ * an entity's `ask`.) */
+#define CREATION_WAS_ASKED                                                                                   \
+    "(kind, key) IN (SELECT kind, key FROM entities WHERE ask"                                               \
+    " UNION SELECT kind, key FROM inbox WHERE ask AND created)"
 
 #define STATE_WITH(members)                                                                                  \
     "SELECT json_object('waiting', (SELECT count(*) FROM inbox)"                                             \
@@ -132,12 +139,21 @@ static const struct flaw flaws[INBOX_FLAW_COUNT] = {
                              "seq", NEWER " OR (deleted AND NOT excluded.deleted AND NOT excluded.created)")},
     [INBOX_LATE_CREATE] = {.sql[APPLY] = APPLY_BY("seq", NEWER " OR (excluded.created AND NOT deleted)")},
     /* far below zero: never wanted again */
-    [INBOX_TRUSTS_PAYLOAD] = {.sql[APPLY] = APPLY_AS(IN_ORDER, NEWER, "kind, key",
-                                                     "iif(payload IS NULL, ask, -1000000)", "true")},
+    [INBOX_TRUSTS_PAYLOAD] = {.sql[APPLY] = APPLY_AS(
+                                  IN_ORDER, NEWER, "kind, key",
+                                  "SELECT *, iif(payload IS NULL, ask, -1000000 * ask) AS wanted FROM inbox",
+                                  "true")},
     [INBOX_OWN_IDENTIFIER] = {.sql[FILL] = FILL_WITH("json_replace(resource, '$.identifier',"
                                                      " json_extract(entities.payload, '$.identifier'))")},
     [INBOX_KEEPS_APART] = {.tables = ENTITIES_BY("kind, key, ask"),
-                           .sql[APPLY] = APPLY_AS(IN_ORDER, NEWER, "kind, key, ask", "ask", "NOT ask")},
+                           .sql[APPLY] = APPLY_AS(IN_ORDER, NEWER, "kind, key, ask",
+                                                  "SELECT seq, kind, key, ask AND " CREATION_WAS_ASKED
+                                                  " AS ask, time_us, created, deleted, payload,"
+                                                  " ask AS wanted FROM inbox",
+                                                  "NOT ask")},
+    [INBOX_OWN_CREATIONS] = {.sql[APPLY] =
+                                 APPLY_AS(IN_ORDER, NEWER, "kind, key",
+                                          AS_STORED " WHERE NOT ask OR " CREATION_WAS_ASKED, "NOT ask")},
 };
 
 struct inbox {

@@ -8,22 +8,16 @@
  * an answer. */
 #define GIVEN_UP_MAX 2
 
-/* What a scenario may ask for and we lack. */
-enum lack {
-    LACK_SIGHT,
-    LACK_RESTART,
-    LACK_SECRET,
-    LACK_BASELINE,
-    LACK_PIM,
-    LACK_COUNT,
-    LACK_NOTHING = LACK_COUNT
-};
-static const char *const lacks[LACK_COUNT] = {
-    [LACK_SIGHT] = "no way to look at the connector's state: give --state-url, --state-cmd or --sink",
-    [LACK_RESTART] = "no way to restart the connector: give --exec",
-    [LACK_SECRET] = "no second secret that the connector knows: give --secret-secondary",
-    [LACK_BASELINE] = "no endpoint of the Events API to compare with: give --url-events-api",
-    [LACK_PIM] = "no PIM that the connector could ask: give --pim",
+/* What a scenario may ask for and we lack: bits. */
+enum lack { LACK_SIGHT, LACK_RESTART, LACK_SECRET, LACK_BASELINE, LACK_PIM, LACK_COUNT };
+static const struct {
+    const char *what, *give;
+} lacks[LACK_COUNT] = {
+    [LACK_SIGHT] = {"no way to look at the connector's state", "--state-url, --state-cmd or --sink"},
+    [LACK_RESTART] = {"no way to restart the connector", "--exec"},
+    [LACK_SECRET] = {"no second secret that the connector knows", "--secret-secondary"},
+    [LACK_BASELINE] = {"no endpoint of the Events API to compare with", "--url-events-api"},
+    [LACK_PIM] = {"no PIM that the connector could ask", "--pim"},
 };
 
 static const char *const end_names[] = {
@@ -33,27 +27,39 @@ static const char *const end_names[] = {
     [RUN_GIVEN_UP] = "given-up",
 };
 
-static enum lack lack_of(const struct scenario *s, const struct run_means *means)
+static unsigned lacks_of(const struct scenario *s, const struct run_means *means)
 {
+    unsigned lack = 0;
     if (s->effects && !means->sight)
-        return LACK_SIGHT;
+        lack |= 1u << LACK_SIGHT;
     if (s->migration && !means->baseline)
-        return LACK_BASELINE;
+        lack |= 1u << LACK_BASELINE;
     if (s->migration && !means->pim)
-        return LACK_PIM;
+        lack |= 1u << LACK_PIM;
     for (size_t i = 0; i < s->fault_count; i++) {
         if (s->faults[i].kind == FAULT_RESTART && !means->restart)
-            return LACK_RESTART;
+            lack |= 1u << LACK_RESTART;
         if (fault_uses(&s->faults[i], VARIANT_ROTATE_REMOVED) && !means->secret)
-            return LACK_SECRET;
+            lack |= 1u << LACK_SECRET;
     }
-    return LACK_NOTHING;
+    return lack;
 }
 
-const char *run_lacks(const struct scenario *scenario, const struct run_means *means)
+static void put_lacks(unsigned lack, struct buf *out)
 {
-    enum lack lack = lack_of(scenario, means);
-    return lack == LACK_NOTHING ? NULL : lacks[lack];
+    const char *between = "";
+    for (int i = 0; i < LACK_COUNT; i++)
+        if (lack & 1u << i) {
+            buf_printf(out, "%s%s: give %s", between, lacks[i].what, lacks[i].give);
+            between = "; ";
+        }
+}
+
+bool run_lacks(const struct scenario *scenario, const struct run_means *means, struct buf *out)
+{
+    unsigned lack = lacks_of(scenario, means);
+    put_lacks(lack, out);
+    return lack;
 }
 
 static struct run_means means_of(const struct play_options *o)
@@ -74,8 +80,8 @@ struct pass {
     struct loop *loop;
     struct player *player;
     bool load;
-    unsigned skipped[LACK_COUNT]; /* scenarios */
-    unsigned silent_in_row;       /* the same, without any answer */
+    unsigned skipped[1u << LACK_COUNT]; /* scenarios, by what they lack */
+    unsigned silent_in_row;             /* the same, without any answer */
     struct run_result *result;
 };
 
@@ -93,6 +99,16 @@ static enum run_end end_after(struct pass *p, const struct played_out *out)
     return over ? RUN_GIVEN_UP : RUN_COMPLETE;
 }
 
+static void skip(struct pass *p, const struct scenario *scenario, unsigned lack)
+{
+    struct buf why;
+    buf_init(&why, 1024);
+    put_lacks(lack, &why);
+    player_skip(p->player, scenario, buf_text(&why));
+    buf_reset(&why);
+    p->skipped[lack]++;
+}
+
 static bool play_pass(struct pass *p, struct err *err)
 {
     const struct run_means means = means_of(p->options);
@@ -100,10 +116,9 @@ static bool play_pass(struct pass *p, struct err *err)
         const struct scenario *s = p->suite->scenarios[i];
         if (!(s->platforms & PLATFORM_BIT(p->options->target.profile->id)) || s->pace.rate_top != p->load)
             continue;
-        enum lack lack = lack_of(s, &means);
-        if (lack != LACK_NOTHING) {
-            player_skip(p->player, s, lacks[lack]);
-            p->skipped[lack]++;
+        unsigned lack = lacks_of(s, &means);
+        if (lack) {
+            skip(p, s, lack);
             continue;
         }
         struct played_out out;
@@ -116,10 +131,17 @@ static bool play_pass(struct pass *p, struct err *err)
 
 static void print_skipped(const struct pass *p)
 {
-    for (int i = 0; i < LACK_COUNT && p->options->progress != PROGRESS_NONE; i++)
-        if (p->skipped[i])
-            fprintf(stderr, "%u scenario%s skipped: %s\n", p->skipped[i], p->skipped[i] == 1 ? "" : "s",
-                    lacks[i]);
+    struct buf why;
+    buf_init(&why, 1024);
+    for (unsigned lack = 1; lack < COUNT_OF(p->skipped) && p->options->progress != PROGRESS_NONE; lack++) {
+        if (!p->skipped[lack])
+            continue;
+        buf_clear(&why);
+        put_lacks(lack, &why);
+        fprintf(stderr, "%u scenario%s skipped: %s\n", p->skipped[lack], p->skipped[lack] == 1 ? "" : "s",
+                buf_text(&why));
+    }
+    buf_reset(&why);
 }
 
 bool run_suite(const struct play_options *options, const struct suite *suite, struct data *data,

@@ -12,8 +12,8 @@ struct run_means {
     bool baseline; /* it has an endpoint for the Events API, to compare with */
     bool pim;      /* there is a PIM that it can ask */
 };
-/* What the scenario asks for and is not there, in the journal's words; NULL: it can be played. */
-const char *run_lacks(const struct scenario *scenario, const struct run_means *means);
+/* Append what the scenario asks for and is not there, and what to give; false: it can be played. */
+bool run_lacks(const struct scenario *scenario, const struct run_means *means, struct buf *out) MUST_USE;
 
 struct run_result {
     /* How the run ended: the reason in the journal's end record. RUN_UNREACHABLE: no connection could be

@@ -283,12 +283,22 @@ static bool is_of_names(const struct transcript *t, const struct trial *trial, e
     return rule == RULE_PORT_IDENTIFIER && asks_for_names(played_of(t, trial));
 }
 
-/* Whether an entity kept its identifier can be seen where it is there at all. */
-static bool speaks_of(const struct transcript *t, const struct trial *trial, const struct subject *s,
-                      enum rule_id rule)
+/* A product; models have their codes on both platforms. */
+static bool has_identifier(const struct played *p, size_t entity)
 {
+    static const char product[] = "product ";
+    return entity < p->entities.count &&
+           strncmp(intern_text(&p->entities, (uint32_t)entity), product, sizeof product - 1) == 0;
+}
+
+/* Whether an entity kept its identifier can be seen where it is there at all. */
+static bool speaks_of(const struct transcript *t, const struct trial *trial, size_t entity, enum rule_id rule)
+{
+    const struct played *p = played_of(t, trial);
+    const struct subject *s = &trial->subjects[entity];
     return (s->in_b || s->differs) && !s->open &&
-           (is_of_names(t, trial, rule) ? s->nameless || !s->differs : rule_of(t, trial, s) == rule);
+           (!is_of_names(t, trial, rule) ? rule_of(t, trial, s) == rule
+                                         : s->nameless || (!s->differs && has_identifier(p, entity)));
 }
 
 /* One trial; judged is 0 when it says nothing. */
@@ -302,7 +312,7 @@ static struct charge charge_of(const struct transcript *t, const struct trial *t
         return (struct charge){.judged = 1, .failed = 1};
     for (size_t i = 0; i < trial->subject_count && trial->end == TRIAL_COMPARED; i++) {
         const struct subject *s = &trial->subjects[i];
-        if (!speaks_of(t, trial, s, rule))
+        if (!speaks_of(t, trial, i, rule))
             continue;
         c.judged++;
         c.failed += (of_names ? s->nameless : s->differs) && provoked(trial, s);

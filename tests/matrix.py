@@ -2,7 +2,7 @@
 
 A bug must be found by the rule that owns it, and by no other MUST rule; the sound connector passes
 everything, every time, hours and migration included. A bug whose rule only hours show meets those scenarios
-alone; one of a port plays the migration, and the suite on the other platform.
+alone; one of a port plays the migration, and on the other platform, where it does nothing, a short suite.
 PIMSIM names the program; JOBS how many run at a time."""
 import concurrent.futures
 import json
@@ -17,6 +17,7 @@ PLATFORMS = ("events-api", "aep")
 SOUND_RUNS = 2
 SLOW_FIRST = ("load-serial", "ack-slow", "no-headroom")  # a long run that starts last is waited for
 HOURS, MIGRATION = "hours", "migration"  # suites that are played only when they are named
+SHORT = "core"
 COLUMNS = "%-18s %-11s %-18s %-18s %-34s %7s  %s"
 
 
@@ -38,10 +39,18 @@ def played_apart(rule):
     return [MIGRATION] if suites == {MIGRATION} else names if suites == {HOURS} else []
 
 
+def scenarios_of(bug):
+    """By platform, what to name for a bug; nothing: the suite. One that the migration shows does nothing on
+    the platform without a rule of its own: a short suite tells that."""
+    names = {p: played_apart(bug[p]) for p in PLATFORMS}
+    of_port = [MIGRATION] in names.values()
+    return {p: names[p] or ([SHORT] if of_port and not bug[p] else []) for p in PLATFORMS}
+
+
 def rows():
     """(bug or None, platform, owner rule or None, scenarios) in the order in which they run."""
     bugs = sorted(ask("list", "bugs"), key=lambda b: b["bug"] not in SLOW_FIRST)
-    table = [(b["bug"], p, b[p], played_apart(b[p])) for b in bugs for p in PLATFORMS]
+    table = [(b["bug"], p, b[p], names) for b in bugs for p, names in scenarios_of(b).items()]
     table += [(None, p, None, []) for p in PLATFORMS] * SOUND_RUNS
     table += [(None, p, None, [HOURS]) for p in PLATFORMS]
     table += [(None, "aep", None, [MIGRATION])] * SOUND_RUNS

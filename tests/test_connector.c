@@ -1082,6 +1082,11 @@ static void test_connector_has_the_same_of_a_product_whichever_platform_told_it(
         {"Au2@2 Eu1@1", ROW_N("2")},
         {"Eu2@2 Au1@1", ROW_N("2")},
         {"Eu2@2 Eu1@1", ROW_N("2")},
+        /* AEP goes on with what the Events API began */
+        {"Ec1@1 | Au2@2", ROW_N("2")},
+        {"Ec1@1 | AD2@2 | AD3@3", ROW_N("3")},
+        {"Ec1@1 Eu2@2 | Ad3@3", GONE},
+        {"Ec1@1 | Au2@2 | Ad3@3", GONE},
         /* the PIM was ahead of what is told: event 3 comes first */
         {"Au3@1 | Eu2@2", ROW_N("3")},
         /* its own */
@@ -1255,23 +1260,32 @@ static void test_connector_bugs_of_a_port_show_in_their_story_alone(void **state
 {
     (void)state;
 #define NAMELESS(n) "product null {\"uuid\":\"" KEY "\",\"identifier\":null,\"n\":" n ",\"size\":1.5}"
-#define CHANGES     "product null {\"n\":3}"
-    static const enum connector_bug bugs[] = {BUG_PORT_HOLLOW,  BUG_PORT_IDENTIFIER, BUG_PORT_DELTA,
-                                              BUG_PORT_REMOVED, BUG_PORT_OWN_EVENTS, BUG_PORT_TWICE};
+#define CHANGES(n)  "product null {\"n\":" n "}"
+    static const enum connector_bug bugs[] = {BUG_PORT_HOLLOW,   BUG_PORT_IDENTIFIER, BUG_PORT_DELTA,
+                                              BUG_PORT_REMOVED,  BUG_PORT_OWN_EVENTS, BUG_PORT_TWICE,
+                                              BUG_PORT_NEWCOMERS};
     static const struct {
         const char *told, *broken[COUNT_OF(bugs)]; /* NULL: as a sound one */
     } tales[] = {
         {"Ec1@1 Eu2@2", {NULL}}, /* nothing of a port */
         {"Em1@1 Ed2@2", {NULL}},
         {"Ac1@1 | Au2@2", {"product null null", NAMELESS("2")}},
-        {"Am2@2", {"product_model null null"}},
-        {"Ac1@1 | Au2@2 AD3@2", {"product null null", NAMELESS("3"), CHANGES}},
-        {"Ac1@1 | AD3@2 Au2@2", {"product null null", NAMELESS("3"), CHANGES}},
-        {"AD3@2 Ac1@1", {"product null null", NAMELESS("3"), CHANGES}},
+        {"Am2@2", {"product_model null null", NULL, NULL, NULL, NULL, NULL, ""}},
+        {"Am2@2 | Am3@3", {"product_model null null", NULL, NULL, NULL, NULL, NULL, ""}},
+        {"Ac1@1 | Au2@2 AD3@2", {"product null null", NAMELESS("3"), CHANGES("3")}},
+        {"Ac1@1 | AD3@2 Au2@2", {"product null null", NAMELESS("3"), CHANGES("3")}},
+        /* the creation makes up for what was passed over */
+        {"AD3@2 Ac1@1", {"product null null", NAMELESS("3"), CHANGES("3")}},
         {"Ac1@1 | Ad2@2", {NULL, NULL, NULL, ROW_N("1")}},
         {"Ec1@1 Eu2@2 Ao3@3", {NULL, NULL, NULL, NULL, ROW_N("3")}},
         {"Ec1@1 Eu2@2 Ac1@1 Au2@2", {NULL, NULL, NULL, NULL, NULL, ROW_N("2") "; " ROW_N("2")}},
-        {"Em2@2 Am2@2", {NULL, NULL, NULL, NULL, NULL, MODEL_N("2") "; " MODEL_N("2")}},
+        {"Em2@2 Am2@2", {NULL}},
+        /* a handover: those that get AEP's events wrong at all show in it too */
+        {"Ec1@1 | Au2@2", {ROW_N("1"), NULL, NULL, NULL, NULL, NULL, ROW_N("1")}},
+        {"Ec1@1 | AD2@2", {ROW_N("1"), NULL, CHANGES("2"), NULL, NULL, NULL, ROW_N("1")}},
+        {"Ec1@1 | Ad2@2", {NULL, NULL, NULL, ROW_N("1"), NULL, NULL, ROW_N("1")}},
+        {"Ec1@1 Ac1@1 | Au2@2", {ROW_N("1"), NULL, NULL, NULL, NULL, ROW_N("1") "; " ROW_N("2")}},
+        {"Em1@1 | Am2@2", {MODEL_N("1"), NULL, NULL, NULL, NULL, NULL, MODEL_N("1")}},
     };
     for (size_t i = 0; i < COUNT_OF(tales); i++) {
         struct desk desk;
