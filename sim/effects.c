@@ -304,13 +304,13 @@ static bool next_parting(const struct leaves *a, const struct leaves *b, size_t 
 }
 
 /* The next value of x that y does not have; NULL behind the last. Of both the cursors start at 0. */
-static const struct leaf *next_lone(struct run x, struct run y, size_t *i, size_t *j)
+static const struct leaf *next_lone(const struct run *x, const struct run *y, size_t *i, size_t *j)
 {
-    while (*i < x.count) {
-        const struct leaf *leaf = &x.items[(*i)++];
-        while (*j < y.count && y.items[*j].value < leaf->value)
+    while (*i < x->count) {
+        const struct leaf *leaf = &x->items[(*i)++];
+        while (*j < y->count && y->items[*j].value < leaf->value)
             ++*j;
-        if (*j == y.count || y.items[*j].value != leaf->value)
+        if (*j == y->count || y->items[*j].value != leaf->value)
             return leaf;
         ++*j;
     }
@@ -358,10 +358,10 @@ static bool differs(const struct comparison *c, const char *about, const struct 
     bool something = has_something(c, p->a);
     size_t nothings = 0, i = 0, j = 0, k = 0, l = 0;
     for (;;) {
-        const struct leaf *x = next_lone(p->a, p->b, &i, &j), *y;
+        const struct leaf *x = next_lone(&p->a, &p->b, &i, &j), *y;
         for (; x && is_nothing(c, x->value); nothings++)
-            x = next_lone(p->a, p->b, &i, &j);
-        y = next_lone(p->b, p->a, &k, &l);
+            x = next_lone(&p->a, &p->b, &i, &j);
+        y = next_lone(&p->b, &p->a, &k, &l);
         if (!x && (!y || !something))
             return false;
         if (!x && nothings) {
