@@ -62,8 +62,8 @@ def test_a_port_is_judged_offline(pimsim):
     judged = pimsim("judge", ROOT / "tests/journals/port.ndjson")
     assert judged.returncode == 1
     assert """\
-FAIL  port/identifier  must  mini  3 of 4
-    3 of 4 entities have lost their identifiers: /identifier of product 1 is null through AEP, and "<product 1 by identifier>" through the Events API
+FAIL  port/identifier  must  mini  3 of 3
+    3 of 3 entities have lost their identifiers: /identifier of product 1 is null through AEP, and "<product 1 by identifier>" through the Events API
     product 1 at state-url 1: /entities/[]
 """ in judged.stdout
     assert '…  through the Events API\n' in judged.stdout and '…  through AEP\n' in judged.stdout
