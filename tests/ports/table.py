@@ -213,7 +213,7 @@ def play(case, program, folder, quick=False, timeout=300):
     suite = "migration/" + SCENARIOS[case.rule or STATE] if quick else "migration"
     line = [program, "run", suite, "--config=", "-p", "aep", "-s", "s3cret", "--pim", "0",
             "--url-events-api", f"{old_base if case.shape == 'two-programs' else base}/old", "--url-aep", f"{base}/aep",
-            "--exec", command(case, port, old_port), *looks, "--ack-deadline", "10s",
+            "--exec", command(case, port, old_port), *looks, "--ack-deadline", "10s", "--settle", "500ms",
             "--journal", str(folder / "run.ndjson"), "--report-json", str(folder / "run.json")]
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PIMSIM")}
     environment = {"PORT": str(port), "SECRET": "s3cret", "DATA": str(data), "BREAK": case.breaks,
