@@ -19,6 +19,7 @@ ALL = os.environ.get("PORTS") == "all"
 QUICK = """
 keyed-map-sound rows-uuid-uuid-everywhere
 rows-identifier-model-uuid files-raw-name-uuid deltas-map-delta-replaces pusher-bulk-delete-none keyed-ndjson-own-user rows-uuid-own-rows
+keyed-rows-append-created
 """.split()
 CASES = [case for case in table.cases() if ALL or table.name(case) in QUICK]
 NEEDS = {".py": sys.executable, ".js": "node", ".php": "php"}

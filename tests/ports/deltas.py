@@ -2,6 +2,7 @@
 
 SHAPE: map (by identifier, with a version), list (rows, each with the type of its last event), shop (what the shop shows,
 removed products kept in `gone`)."""
+import collections
 import json
 import os
 import threading
@@ -24,8 +25,11 @@ BREAKS = {
     "own-type": "looks for author_type",
     "own-by-name": "compares with the connection's name",
     "keys-by-uuid": "keeps what AEP sends under the uuid, in the same map",
+    "names-late": "learns from AEP alone which uuid is which product",
+    "values-alone": "as saves-calls, and applies no delta but of values",
     "version-anew": "makes a new entry for each event of AEP: its version is 1",
     # no loss
+    "saves-calls": "waits for a delta before it asks the PIM what an update was, and does not ask when one came",
     "values-only": "applies no delta but of values",
 }
 SHAPES = "map list shop".split()
@@ -33,6 +37,7 @@ FILE = os.path.join(wire.DATA, "products.json")
 lock, pim = threading.RLock(), wire.Pim()
 products = {}  # by identifier or code
 names = {}  # uuid: identifier
+pending = collections.Counter()  # 'saves-calls': updates that no delta has told of yet
 
 
 def save():
@@ -71,6 +76,9 @@ def old(event):
     if event["action"].endswith(".removed"):
         remove(key, event["action"])
     else:
+        with lock:
+            if resource.get("uuid") and BREAK != "names-late":
+                names[resource["uuid"]] = key
         put(key, resource, event["action"])
 
 
@@ -94,14 +102,29 @@ def aep(event):
     elif action == "updated.delta":
         with lock:
             delta(None if BREAK == "delta-key" and kind == "product" else names.get(key, key), entity, event)
-    elif action == "created" or (action == "updated" and BREAK != "deltas-only"):
-        resource = pim.one(kind, key)
-        if not resource or (action == "updated" and BREAK == "updated-lost"):
-            return
-        name = resource.get("identifier") or resource["code"]
+    elif action == "updated" and BREAK in ("saves-calls", "values-alone"):
         with lock:
-            names[key] = key if BREAK == "keys-by-uuid" else name
-        put(names[key], resource, event["type"], True)
+            pending[key] += 1
+        threading.Timer(0.1, late, (kind, key, event)).start()
+    elif action == "created" or (action == "updated" and BREAK != "deltas-only"):
+        ask(kind, key, event)
+
+
+def late(kind, key, event):
+    with lock:
+        told, pending[key] = not pending[key], max(pending[key] - 1, 0)
+    if not told:
+        ask(kind, key, event)
+
+
+def ask(kind, key, event):
+    resource = pim.one(kind, key)
+    if not resource or (event["type"].endswith(".updated") and BREAK == "updated-lost"):
+        return
+    name = resource.get("identifier") or resource["code"]
+    with lock:
+        names[key] = key if BREAK == "keys-by-uuid" else name
+    put(names[key], resource, event["type"], True)
 
 
 def deleted(name, entity, event):
@@ -172,7 +195,7 @@ def delta(name, entity, event):
     if BREAK == "delta-replaces":
         resource["values"] = {}
     apply_values(resource["values"], changes.get("values", {}), member)
-    if BREAK != "values-only":
+    if BREAK not in ("values-only", "values-alone"):
         for field in ("enabled", "family", "parent"):
             if field in changes:
                 resource[field] = changes[field][member]
@@ -182,6 +205,8 @@ def delta(name, entity, event):
                 resource[field] = kept + [code for code in changes[field]["added"] if code not in kept]
     resource["updated"] = at
     put(name, resource, event["type"], True)
+    key = entity.get("uuid") or entity["code"]
+    pending[key] = max(pending[key] - 1, 0)
 
 
 # ---- what it shows -----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ const BREAKS = [
     'own' => 'applies its own changes',
     'own-source' => 'drops its own by `source`, which is the PIM for all',
     'second-file' => 'an old file is not its own: it makes another one, called after uuid and identifier',
+    'links-late' => 'links only what AEP told of',
     'delta-unset' => 'a delta sets what it names, and unsets what it does not',
     'delta-old' => 'reset($change): the first member is `previous`',
     // no loss
@@ -179,7 +180,16 @@ function old(array $document): void
     foreach ($document['events'] as $event) {
         $resource = $event['data']['resource'];
         $name = $resource['identifier'] ?? $resource['code'];
-        locked(fn () => str_ends_with($event['action'], '.removed') ? remove($name, false) : put($name, $resource, false));
+        locked(function () use ($event, $resource, $name) {
+            if (str_ends_with($event['action'], '.removed')) {
+                remove($name, false);
+                return;
+            }
+            if (isset($resource['uuid']) && !in_array(BREAK_, ['links-late', 'second-file', 'first-stays'])) {
+                write(path($resource['uuid'], 'links'), [$name]);
+            }
+            put($name, $resource, false);
+        });
     }
 }
 

@@ -26,6 +26,8 @@ const BREAKS = {
   'own': 'applies its own changes',
   'own-user': "compares author.type with 'api', and with the user's name",
   'append': 'pushes a product of AEP to the list without looking for it',
+  'append-created': 'does so when it is created',
+  'codes-late': 'learns from AEP alone which uuid is which product',
   'drop-inactive': 'filters deleted products out, where they were inactive',
   // no loss
   'null-empty': 'null for a text that is empty',
@@ -41,8 +43,8 @@ if ((BREAK && !BREAKS[BREAK]) || !SHAPES.includes(SHAPE)) { console.error(BREAKS
 const folder = process.env.DATA || '.', file = path.join(folder, 'products.json');
 fs.mkdirSync(folder, { recursive: true });
 const products = {}; // by identifier or code
-const codes = {}; // uuid: identifier, of what AEP told
-const told = new Set(), extra = {}; // 'append': who came with AEP first, and the others' second items
+const codes = {}; // uuid: identifier
+const told = new Set(), extra = {}; // 'append…': who came with AEP first, and the others' second items
 
 // ---- the PIM
 
@@ -100,11 +102,12 @@ function mapped(resource, ofAep) {
   return one;
 }
 
-function put(key, one, ofAep) {
+function put(key, one, ofAep, created) {
   const known = products[key];
   if (known && one.updated && Date.parse(one.updated) < Date.parse(known.updated)) return;
   if (!known && ofAep) told.add(key);
-  (BREAK === 'append' && ofAep && !told.has(key) ? extra : products)[key] = { ...one, active: true };
+  const anew = BREAK === 'append' || (BREAK === 'append-created' && created);
+  (anew && ofAep && !told.has(key) ? extra : products)[key] = { ...one, active: true };
   if (BREAK === 'counts') products[key].events = known ? known.events + 1 : 1;
 }
 
@@ -125,6 +128,7 @@ function old(document) {
     const resource = event.data.resource, key = resource.identifier || resource.code;
     if (event.action.endsWith('.removed')) remove(key, false);
     else put(key, mapped(resource, false), false);
+    if (resource.uuid && BREAK !== 'codes-late') codes[resource.uuid] = key;
   }
   save();
 }
@@ -192,7 +196,7 @@ function apply({ kind, action, key, entity }, resource) {
   if (BREAK === 'merge-light') resource = { ...resource, identifier: undefined, ...entity };
   const code = BREAK === 'undefined-key' ? String(entity.identifier || entity.code) : resource.identifier || resource.code || key;
   codes[key] = code;
-  put(code, mapped(resource, true), true);
+  put(code, mapped(resource, true), true, action === 'created');
 }
 
 // ---- what it shows

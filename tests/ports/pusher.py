@@ -18,6 +18,7 @@ BREAKS = {
     "delete-none": "DELETE /products/None, and the shop answers 200",
     "no-deletes": "has no case for `deleted`",
     "no-models": "asks AEP for products alone",
+    "skus-late": "learns from AEP alone which uuid is which product",
     "no-stock": "the shop's record is made anew, without the weight",
     "own": "writes its own changes back",
     "previous": "writes the delta's `previous`",
@@ -67,6 +68,8 @@ def write(sku, one):
 def old(event):
     resource = event["data"]["resource"]
     with lock:
+        if resource.get("uuid") and BREAK != "skus-late":
+            skus[resource["uuid"]] = resource["identifier"]
         write(resource.get("identifier") or resource["code"], None if event["action"].endswith(".removed") else record(resource, False))
 
 

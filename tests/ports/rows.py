@@ -1,9 +1,9 @@
 """A table in SQLite. /old writes what the event holds; /aep notes who changed, and a worker asks the PIM for all of
 them at once, a tenth of a second later. Deltas are taken like any update.
 
-SHAPE: uuid (rows keyed by uuid, removed ones flagged), identifier (keyed by identifier; the uuid came with AEP),
+SHAPE: uuid (rows keyed by uuid, removed ones flagged), identifier (keyed by identifier; the column uuid came with AEP),
 projection (what the shop sells; removed rows are deleted), raw (the resource as JSON; deleted, with tombstones),
-two (as uuid, each platform in a database of its own)."""
+two (as uuid, each platform in a database of its own). What has another key than the uuid is found by a table of links."""
 import json
 import os
 import sqlite3
@@ -34,6 +34,9 @@ BREAKS = {
     "own-user": "knows its own changes by the name of the user, as the Events API's author was",
     "api-authors": "drops what any API client changed, not only itself",
     "own-rows": "looks rows up by uuid, which old rows do not have",
+    "links-late": "links only what AEP told of: what is deleted first is not found",
+    "strangers": "passes over updates of products that AEP did not create",
+    "creates": "a creation makes a row, whether there is one or not",
     # no loss
     "null-name": "NULL for a name that was empty text",
     "uuid-everywhere": "keeps a uuid column, and fills it from AEP",
@@ -58,7 +61,7 @@ def database(platform="old"):
     more = ", akeneo_uuid TEXT" if BREAK in ("uuid-everywhere", "own-rows") else ""
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"CREATE TABLE IF NOT EXISTS products ({COLUMNS[SHAPE]}, changed_at TEXT{more})")
-    db.execute(f"CREATE {'' if BREAK == 'own-rows' else 'UNIQUE'} INDEX IF NOT EXISTS by_key ON products ({key})")
+    db.execute(f"CREATE {'' if BREAK in ('own-rows', 'creates') else 'UNIQUE'} INDEX IF NOT EXISTS by_key ON products ({key})")
     db.execute("CREATE TABLE IF NOT EXISTS tombstones (entity TEXT PRIMARY KEY)")
     db.execute("CREATE TABLE IF NOT EXISTS links (uuid TEXT PRIMARY KEY, entity TEXT)")  # a uuid, and the row's key
     return db
@@ -110,7 +113,7 @@ def upsert(db, row, event_type, changed_at, of_aep):
         row |= {"last_event_type": event_type, "events": 1 + (old["events"] if old else 0)}
         if of_aep and BREAK == "counts-anew":
             row["events"] = 1
-    if old:
+    if old and not (of_aep and BREAK == "creates" and event_type.endswith(".created")):
         db.execute(f"UPDATE products SET {', '.join(f'{name} = ?' for name in row)} WHERE {key} IS ?", (*row.values(), row[key]))
     else:
         db.execute(f"INSERT INTO products ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
@@ -132,12 +135,14 @@ def remove(db, key, event_type, of_aep):
 def old(event):
     kind, _, action = event["action"].partition(".")
     resource = event["data"]["resource"]
+    row = row_of(kind, resource, False)
+    key = row[COLUMNS[SHAPE].partition(",")[0]]
     with lock:
         if action == "removed":
-            row = row_of(kind, resource, False)
-            remove(db_old, row[COLUMNS[SHAPE].partition(",")[0]], event["action"], False)
-        else:
-            upsert(db_old, row_of(kind, resource, False), event["action"], event["event_datetime"], False)
+            return remove(db_old, key, event["action"], False)
+        if resource.get("uuid") and BREAK not in ("links-late", "strangers"):
+            db_old.execute("INSERT OR REPLACE INTO links VALUES (?, ?)", (resource["uuid"], key))
+        upsert(db_old, row, event["action"], event["event_datetime"], False)
 
 
 # ---- the Event Platform ------------------------------------------------------------------------------
@@ -191,17 +196,17 @@ def work(batch):
 
 
 def apply(kind, action, key, entity, event, resource):
+    linked = db_aep.execute("SELECT entity FROM links WHERE uuid = ?", (key,)).fetchone()
     if action == "removed":
         if BREAK == "deleted-fetches" and not pim.one(kind, key):
             return
-        linked = db_aep.execute("SELECT entity FROM links WHERE uuid = ?", (key,)).fetchone()
         gone = linked["entity"] if linked else key
         if BREAK == "delete-by-identifier" and kind == "product":
             gone = entity.get("identifier")
         return remove(db_aep, gone, event["type"], True)
     if BREAK == "light-as-full":
         resource = entity
-    if not resource:
+    if not resource or (BREAK == "strangers" and kind == "product" and action == "updated" and not linked):
         return  # it is gone by now, and its removal is on its way
     row = row_of(kind, resource, True)
     key_column = COLUMNS[SHAPE].partition(",")[0]
