@@ -732,8 +732,8 @@ void pim_show(struct pim *pim, const struct plan *plan, unsigned past, int64_t w
     pim->wall_start_us = wall_start_us;
 }
 
-void pim_advance(struct pim *pim, uint64_t changed_us)
+void pim_advance(struct pim *pim, enum universe universe, uint64_t changed_us)
 {
     if (pim)
-        stock_advance(pim->stock, changed_us);
+        stock_advance(pim->stock, universe, changed_us);
 }

@@ -2,8 +2,8 @@
  * now. Read-only: tokens, products (by uuid and by identifier) and product models, one or many.
  *
  * It holds what a plan's entities are: an entity is as its last change left it that lies not after the moment
- * the PIM has reached. Source of the protocol: api.akeneo.com, rest-api (authentication, filters, pagination,
- * responses). */
+ * its universe has reached. Source of the protocol: api.akeneo.com, rest-api (authentication, filters,
+ * pagination, responses). */
 #ifndef PIMSIM_PIM_H
 #define PIMSIM_PIM_H
 
@@ -27,7 +27,8 @@ void pim_on_call(struct pim *pim, pim_call_fn *called, void *arg);
  * past: a bit (1 << universe) for each universe whose changes have all happened already. wall_start_us: when
  * the scenario started, as for plan_render. */
 void pim_show(struct pim *pim, const struct plan *plan, unsigned past, int64_t wall_start_us);
-/* Every change up to this moment of the plan (plan_item.changed_us) has happened. It never goes back. */
-void pim_advance(struct pim *pim, uint64_t changed_us);
+/* Every change of the universe up to this moment of the plan (plan_item.changed_us) has happened. It never
+ * goes back. */
+void pim_advance(struct pim *pim, enum universe universe, uint64_t changed_us);
 
 #endif

@@ -473,7 +473,7 @@ static void send_delivery(struct player *p, const struct delivery *delivery)
             return;
         }
         message_sign(p->leg->composer, &f->message, delivery->variant, clock_wall_us());
-        pim_advance(p->options->pim, last->changed_us);
+        pim_advance(p->options->pim, plan_universe(p->plan, last), last->changed_us);
     }
     struct wire wire = wire_of(p, delivery);
     while (vclock_now_us(&p->clock) < delivery->scheduled_us) /* for AHEAD_US at most */

@@ -1,5 +1,5 @@
-/* stock: see stock.h. The changes stand in a list, by time; who asks makes those happen that are due by then.
- * An entity is an entry of its kind's shelf. */
+/* stock: see stock.h. The changes of each universe stand in a list, by time; who asks makes those happen that
+ * are due by then. An entity is an entry of its kind's shelf. */
 #include "stock.h"
 
 #include <stdlib.h>
@@ -15,14 +15,18 @@ struct shelf {
     struct stock_entry **sorted;
 };
 
+/* What happens in a universe, by time. */
+struct course {
+    const struct plan_item **changes;
+    size_t count, cap;
+    size_t happened; /* so many of them */
+    uint64_t due_us; /* those before this have */
+};
+
 struct stock {
     const struct plan *plan;
-    unsigned past;
-    uint64_t due_us; /* changes before this have happened */
     bool indexed;
-    const struct plan_item **changes; /* of no past, by time */
-    size_t change_count, change_cap;
-    size_t happened; /* so many of them */
+    struct course courses[UNIVERSE_COUNT];
     struct shelf shelves[ENTITY_OTHER];
 };
 
@@ -112,27 +116,22 @@ static void collect_changes(struct stock *stock)
     for (size_t i = 0; i < plan->count + plan->dropped; i++) {
         if (!is_change(stock, &plan->items[i]))
             continue;
-        stock->changes = mem_grow(stock->changes, &stock->change_cap, stock->change_count, sizeof(void *));
-        stock->changes[stock->change_count++] = &plan->items[i];
+        struct course *course = &stock->courses[plan_universe(plan, &plan->items[i])];
+        course->changes = mem_grow(course->changes, &course->cap, course->count, sizeof *course->changes);
+        course->changes[course->count++] = &plan->items[i];
     }
-    if (stock->change_count)
-        qsort(stock->changes, stock->change_count, sizeof *stock->changes, by_time);
 }
 
 static void index_plan(struct stock *stock)
 {
-    size_t to_come = 0;
     collect_changes(stock);
-    for (size_t i = 0; i < stock->change_count; i++) {
-        const struct plan_item *change = stock->changes[i];
-        if (stock->past & 1u << plan_universe(stock->plan, change)) {
-            happen(stock, change);
-        } else {
-            entry_of(stock, change);
-            stock->changes[to_come++] = change;
-        }
+    for (size_t u = 0; u < UNIVERSE_COUNT; u++) {
+        struct course *course = &stock->courses[u];
+        if (course->count)
+            qsort(course->changes, course->count, sizeof *course->changes, by_time);
+        for (size_t i = 0; i < course->count; i++)
+            entry_of(stock, course->changes[i]);
     }
-    stock->change_count = to_come;
     for (size_t i = 0; i < COUNT_OF(stock->shelves); i++)
         sort_shelf(&stock->shelves[i]);
     stock->indexed = true;
@@ -142,9 +141,9 @@ static void catch_up(struct stock *stock)
 {
     if (!stock->indexed)
         index_plan(stock);
-    while (stock->happened < stock->change_count &&
-           stock->changes[stock->happened]->changed_us < stock->due_us)
-        happen(stock, stock->changes[stock->happened++]);
+    for (struct course *c = stock->courses; c < stock->courses + UNIVERSE_COUNT; c++)
+        while (c->happened < c->count && c->changes[c->happened]->changed_us < c->due_us)
+            happen(stock, c->changes[c->happened++]);
 }
 
 /* ---- asking -------------------------------------------------------------------------------- */
@@ -169,10 +168,11 @@ struct stock_entry *const *stock_list(struct stock *stock, enum entity_kind kind
     return stock->shelves[kind].sorted;
 }
 
-void stock_advance(struct stock *stock, uint64_t changed_us)
+void stock_advance(struct stock *stock, enum universe universe, uint64_t changed_us)
 {
-    if (stock && stock->due_us <= changed_us)
-        stock->due_us = changed_us + (changed_us < UINT64_MAX);
+    struct course *course = stock ? &stock->courses[universe] : NULL;
+    if (course && course->due_us <= changed_us)
+        course->due_us = changed_us + (changed_us < UINT64_MAX);
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -181,7 +181,8 @@ struct stock *stock_new(const struct plan *plan, unsigned past)
 {
     struct stock *stock = mem_alloc(sizeof *stock);
     stock->plan = plan;
-    stock->past = past;
+    for (unsigned u = 0; u < UNIVERSE_COUNT; u++)
+        stock->courses[u].due_us = past & 1u << u ? UINT64_MAX : 0;
     return stock;
 }
 
@@ -196,6 +197,7 @@ void stock_free(struct stock *stock)
         free(shelf->entries);
         free(shelf->sorted);
     }
-    free(stock->changes);
+    for (size_t u = 0; u < UNIVERSE_COUNT; u++)
+        free(stock->courses[u].changes);
     free(stock);
 }

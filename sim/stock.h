@@ -1,4 +1,5 @@
-/* stock: what a PIM holds of a plan: its products and product models, as they are at a moment.
+/* stock: what a PIM holds of a plan: its products and product models, as they are at a moment. Each universe
+ * has a clock of its own, for one may be told all before another hears of anything.
  *
  * An entity is as its last change left it that has happened by then; it is not there before it was created,
  * nor after it was removed. Changes count that no event tells of (dropped ones), copies do not. What nobody
@@ -24,8 +25,8 @@ struct stock;
  * each), everything. */
 struct stock *stock_new(const struct plan *plan, unsigned past);
 void stock_free(struct stock *stock); /* NULL is fine here; below, it holds nothing */
-/* Every change up to this moment (plan_item.changed_us) has happened. It never goes back. */
-void stock_advance(struct stock *stock, uint64_t changed_us);
+/* Every change of the universe up to this moment (plan_item.changed_us) has happened. It never goes back. */
+void stock_advance(struct stock *stock, enum universe universe, uint64_t changed_us);
 
 /* Entries are good until the stock is freed, and say how it is until it is asked again. */
 const struct stock_entry *stock_find(struct stock *stock, enum entity_kind kind, enum stock_name name,

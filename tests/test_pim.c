@@ -203,13 +203,13 @@ static void test_pim_moves_from_change_to_change(void **state)
     const struct plan *plan = desk.planning.plan;
     refuses(&desk, place_of(&desk, UUIDS, 0), 404, "does not exist");
     for (size_t i = 0; i < 3; i++) {
-        pim_advance(desk.pim, plan->items[i].changed_us);
+        pim_advance(desk.pim, UNIVERSE_B, plan->items[i].changed_us);
         assert_as_event(&desk, i);
     }
-    pim_advance(desk.pim, plan->items[0].changed_us); /* it never goes back */
+    pim_advance(desk.pim, UNIVERSE_B, plan->items[0].changed_us); /* it never goes back */
     assert_as_event(&desk, 2);
     assert_int_equal(found(&desk, UUIDS, "{}"), 1);
-    pim_advance(desk.pim, plan->items[3].changed_us);
+    pim_advance(desk.pim, UNIVERSE_B, plan->items[3].changed_us);
     refuses(&desk, place_of(&desk, UUIDS, 0), 404, "does not exist");
     refuses(&desk, place_of(&desk, IDENTIFIERS, 0), 404, "does not exist");
     assert_int_equal(found(&desk, UUIDS, "{}"), 0);
@@ -223,7 +223,7 @@ static void test_pim_knows_a_product_by_uuid_and_identifier(void **state)
     desk_open(&desk, SCENARIO(LIFE), PLATFORM_AEP);
     struct entity entity;
     plan_entity(desk.planning.plan, desk.planning.plan->items, &entity);
-    pim_advance(desk.pim, 0);
+    pim_advance(desk.pim, UNIVERSE_B, 0);
     assert_int_equal(get(&desk, place_of(&desk, UUIDS, 0)), 200);
     assert_string_equal(answered(&desk, "/uuid"), entity.uuid);
     assert_string_equal(answered(&desk, "/identifier"), entity.code);
@@ -247,7 +247,7 @@ static void test_pim_had_what_is_first_updated_or_removed(void **state)
     assert_string_equal(before, answered(&desk, "/created"));
     assert_int_equal(found(&desk, MODELS, "{}"), 1);
     assert_int_equal(get(&desk, place_of(&desk, MODELS, 1)), 200);
-    pim_advance(desk.pim, EVERYTHING);
+    pim_advance(desk.pim, UNIVERSE_B, EVERYTHING);
     assert_int_equal(found(&desk, UUIDS, "{}"), 1);
     refuses(&desk, place_of(&desk, MODELS, 1), 404, "Product model");
     desk_close(&desk);
@@ -261,24 +261,25 @@ static void test_pim_holds_the_past_of_a_universe_at_once(void **state)
     assert_int_equal(found(&desk, UUIDS, "{}"), 0);
     pim_show(desk.pim, desk.planning.plan, 1u << UNIVERSE_A | 1u << UNIVERSE_A2, WALL_START_US);
     assert_int_equal(found(&desk, UUIDS, "{}"), 50);
-    pim_advance(desk.pim, EVERYTHING);
+    pim_advance(desk.pim, UNIVERSE_B, EVERYTHING);
     assert_int_equal(found(&desk, UUIDS, "{}"), 75);
     pim_show(desk.pim, NULL, 0, 0);
     assert_int_equal(found(&desk, UUIDS, "{}"), 0);
     desk_close(&desk);
 }
 
-static void test_pim_counts_the_past_to_its_end(void **state)
+static void test_pim_has_a_clock_for_each_universe(void **state)
 {
     (void)state;
     struct desk desk;
     desk_open(&desk, EFFECTS(LIFE), PLATFORM_AEP);
     pim_show(desk.pim, desk.planning.plan, 1u << UNIVERSE_A, WALL_START_US);
-    pim_advance(desk.pim, 0); /* A is gone by then, A' and B just made */
-    size_t expected = 0;
-    for (size_t i = 0; i < desk.planning.plan->count; i++)
-        expected += !desk.planning.plan->items[i].changed_us;
-    assert_int_equal(found(&desk, UUIDS, "{}"), expected - 1);
+    assert_int_equal(found(&desk, UUIDS, "{}"), 0); /* A is gone by then, the others are not yet made */
+    pim_advance(desk.pim, UNIVERSE_B, 0);
+    assert_int_equal(found(&desk, UUIDS, "{}"), 1);
+    pim_advance(desk.pim, UNIVERSE_B, EVERYTHING); /* B is gone, and A' begins */
+    pim_advance(desk.pim, UNIVERSE_A2, 0);
+    assert_int_equal(found(&desk, UUIDS, "{}"), 1);
     desk_close(&desk);
 }
 
@@ -288,7 +289,7 @@ static void test_pim_holds_what_no_event_tells_of(void **state)
     struct desk desk;
     desk_open(&desk, SCENARIO(MANY ",\"faults\":[{\"drop\":{\"share\":1}}]"), PLATFORM_AEP);
     assert_int_equal(desk.planning.plan->count, 0);
-    pim_advance(desk.pim, EVERYTHING);
+    pim_advance(desk.pim, UNIVERSE_B, EVERYTHING);
     assert_int_equal(found(&desk, UUIDS, "{}"), 25);
     desk_close(&desk);
 }
@@ -301,7 +302,7 @@ static void test_pim_serves_entities_without_a_catalogue(void **state)
     for (enum platform_id platform = 0; platform < PLATFORM_COUNT; platform++) {
         struct desk desk;
         desk_open(&desk, text, platform);
-        pim_advance(desk.pim, EVERYTHING);
+        pim_advance(desk.pim, UNIVERSE_B, EVERYTHING);
         assert_int_equal(get(&desk, place_of(&desk, UUIDS, 0)), 200);
         assert_int_equal(strlen(answered(&desk, "/uuid")), UUID_SIZE - 1);
         assert_string_equal(answered(&desk, "/created"), "2026-05-28T20:26:38+00:00");
@@ -356,7 +357,7 @@ static void test_pim_lists_page_by_page(void **state)
     struct desk desk;
     size_t pages;
     desk_open(&desk, SCENARIO(MANY), PLATFORM_AEP);
-    pim_advance(desk.pim, EVERYTHING);
+    pim_advance(desk.pim, UNIVERSE_B, EVERYTHING);
     assert_int_equal(walk(&desk, UUIDS, &pages), 25);
     assert_int_equal(pages, 3);
     assert_int_equal(walk(&desk, UUIDS "?limit=5&pagination_type=page", &pages), 25);
@@ -373,7 +374,7 @@ static void test_pim_tells_where_a_page_stands(void **state)
     (void)state;
     struct desk desk;
     desk_open(&desk, SCENARIO(MANY), PLATFORM_AEP);
-    pim_advance(desk.pim, EVERYTHING);
+    pim_advance(desk.pim, UNIVERSE_B, EVERYTHING);
     assert_int_equal(get_search(&desk, UUIDS, "{\"uuid\":[{\"operator\":\"NOT IN\",\"value\":[\"ä b\"]}]}",
                                 "&page=2&limit=10&with_count=true"),
                      200);
@@ -405,7 +406,7 @@ static void test_pim_links_each_item_to_itself(void **state)
     (void)state;
     struct desk desk;
     desk_open(&desk, SCENARIO(LIFE), PLATFORM_AEP);
-    pim_advance(desk.pim, 0);
+    pim_advance(desk.pim, UNIVERSE_B, 0);
     for (size_t i = 0; i < 2; i++) {
         const char *path = i ? IDENTIFIERS : UUIDS;
         char expected[512];
@@ -429,7 +430,7 @@ static void test_pim_finds_by_name(void **state)
     struct entity a, b;
     char search[1024];
     desk_open(&desk, SCENARIO(MANY), PLATFORM_AEP);
-    pim_advance(desk.pim, EVERYTHING);
+    pim_advance(desk.pim, UNIVERSE_B, EVERYTHING);
     plan_entity(desk.planning.plan, &desk.planning.plan->items[3], &a);
     plan_entity(desk.planning.plan, &desk.planning.plan->items[4], &b);
     snprintf(search, sizeof search, FILTER("uuid", "IN", "[\"%s\",\"%s\",\"no\"]"), a.uuid, b.uuid);
@@ -461,7 +462,7 @@ static void test_pim_finds_models_by_code(void **state)
     desk_open(&desk,
               SCENARIO("\"stream\":[{\"event\":\"product_model.created\",\"entities\":5,\"catalog\":true}]"),
               PLATFORM_EVENTS_API);
-    pim_advance(desk.pim, EVERYTHING);
+    pim_advance(desk.pim, UNIVERSE_B, EVERYTHING);
     plan_entity(desk.planning.plan, &desk.planning.plan->items[2], &a);
     snprintf(search, sizeof search, FILTER("code", "IN", "[\"%s\"]"), a.code);
     assert_int_equal(found(&desk, MODELS, search), 1);
@@ -497,12 +498,12 @@ static void test_pim_finds_by_time(void **state)
               SCENARIO("\"stream\":[{\"event\":\"product.created\",\"entities\":2,\"catalog\":true},"
                        "{\"event\":\"product.updated\",\"entities\":1,\"catalog\":true}]"),
               PLATFORM_AEP);
-    pim_advance(desk.pim, EVERYTHING);
+    pim_advance(desk.pim, UNIVERSE_B, EVERYTHING);
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         if (found(&desk, UUIDS, cases[i].search) != cases[i].count)
             fail_msg("%s", cases[i].search);
     pim_show(desk.pim, desk.planning.plan, 0, 0);
-    pim_advance(desk.pim, EVERYTHING);
+    pim_advance(desk.pim, UNIVERSE_B, EVERYTHING);
     assert_int_equal(found(&desk, UUIDS, FILTER("updated", "SINCE LAST N DAYS", "1")), 0);
     desk_close(&desk);
 }
@@ -561,7 +562,7 @@ static void test_pim_survives_a_search_that_is_huge_or_deep(void **state)
     struct desk desk;
     struct buf search;
     desk_open(&desk, SCENARIO(MANY), PLATFORM_AEP);
-    pim_advance(desk.pim, EVERYTHING);
+    pim_advance(desk.pim, UNIVERSE_B, EVERYTHING);
     buf_init(&search, 1 << 20);
     for (size_t i = 0; i < 5000; i++)
         buf_putc(&search, '[');
@@ -737,7 +738,7 @@ static void test_pim_says_that_its_port_is_taken(void **state)
     assert_null(other);
     assert_non_null(strstr(err.text, "cannot listen"));
     pim_show(NULL, NULL, 0, 0);
-    pim_advance(NULL, 1);
+    pim_advance(NULL, UNIVERSE_B, 1);
     pim_close(NULL);
     assert_int_equal(pim_port(NULL), 0);
     desk_close(&desk);
@@ -750,7 +751,7 @@ int main(void)
         cmocka_unit_test(test_pim_knows_a_product_by_uuid_and_identifier),
         cmocka_unit_test(test_pim_had_what_is_first_updated_or_removed),
         cmocka_unit_test(test_pim_holds_the_past_of_a_universe_at_once),
-        cmocka_unit_test(test_pim_counts_the_past_to_its_end),
+        cmocka_unit_test(test_pim_has_a_clock_for_each_universe),
         cmocka_unit_test(test_pim_holds_what_no_event_tells_of),
         cmocka_unit_test(test_pim_serves_entities_without_a_catalogue),
         cmocka_unit_test(test_pim_lists_page_by_page),
