@@ -76,10 +76,17 @@ def old(event):
     if event["action"].endswith(".removed"):
         remove(key, event["action"])
     else:
+        uuid = BREAK != "names-late" and "identifier" in resource and (resource.get("uuid") or looked_up(key))
         with lock:
-            if resource.get("uuid") and BREAK != "names-late":
-                names[resource["uuid"]] = key
+            if uuid:
+                names[uuid] = key
         put(key, resource, event["action"])
+
+
+def looked_up(identifier):
+    """The uuid, which the Events API of a PIM before 7.0 does not tell."""
+    search = json.dumps({"identifier": [{"operator": "IN", "value": [identifier]}]})
+    return next((one["uuid"] for one in pim.get("products-uuid", search=search)["_embedded"]["items"]), None)
 
 
 # ---- the Event Platform ------------------------------------------------------------------------------

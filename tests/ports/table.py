@@ -8,18 +8,15 @@ A row is (file, shapes, break, rule): the one port/ rule that must fail, or "" w
 rule fails, but IDENTIFIER may where the values and the identifier go together (the row ends with MAY). What to expect
 is worked out from docs/migration.md, not from what pimsim says."""
 import collections
-import concurrent.futures
 import json
-import os
 import pathlib
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import playing  # noqa: E402
+
 STATE, IDENTIFIER, DELTA = "port/state", "port/identifier", "port/delta"
 MAY = {IDENTIFIER}
 REMOVED, OWN, HANDOVER, SWITCHOVER = "port/removed", "port/own-events", "port/handover", "port/switchover"
@@ -38,9 +35,9 @@ LOOKS = {
     ("pusher.py", "bulk"): ["--sink", "0", "--sink-sets", "POST /products/batch"],
 }
 # What is not the port's SHAPE but ours: how it is started or looked at.
-OURS = {"sqlite": "identifier", "two-programs": "uuid", "file": "map", "cat": "raw"}
+OURS = {"sqlite": "identifier", "two-programs": "uuid", "file": "map", "cat": "raw", "before-7": "map"}
 
-SOUND = [("rows.py", "uuid identifier projection raw sqlite two-programs"), ("deltas.py", "map list shop file"),
+SOUND = [("rows.py", "uuid identifier projection raw sqlite two-programs"), ("deltas.py", "map list shop file before-7"),
          ("keyed.js", "map rows ndjson file"), ("files.php", "raw card flags cat"), ("pusher.py", "put bulk patch")]
 
 BROKEN = [
@@ -138,7 +135,7 @@ BROKEN = [
     ("rows.py", "two", "", HANDOVER),
     ("rows.py", "uuid projection sqlite", "strangers", HANDOVER),
     ("rows.py", "identifier projection", "links-late", HANDOVER),
-    ("deltas.py", "map shop", "names-late", HANDOVER),
+    ("deltas.py", "map shop before-7", "names-late", HANDOVER),
     ("keyed.js", "rows", "append", HANDOVER),
     ("keyed.js", "map rows", "codes-late", HANDOVER),
     ("files.php", "raw card", "second-file", HANDOVER),
@@ -196,32 +193,20 @@ def listed(file):
 # ---- playing -----------------------------------------------------------------------------------------
 
 
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 def play(case, program, folder, quick=False, timeout=300):
     """One run of pimsim: the report (None when there is none), and what it said. The journal is folder/run.ndjson."""
-    port, old_port = free_ports(2)
+    port, old_port = playing.free_ports(2)
     data, base, old_base = folder / "data", f"http://127.0.0.1:{port}", f"http://127.0.0.1:{old_port}"
     looks = [part.format(base=base, data=data) if "{base}" in part or "{data}" in part else part
              for part in LOOKS.get((case.file, case.shape), ["--state-url", "{base}/state"])]
     suite = "migration/" + SCENARIOS[case.rule or STATE] if quick else "migration"
+    looks += ["--pim-version", "6.0"] if case.shape == "before-7" else []
     line = [program, "run", suite, "--config=", "-p", "aep", "-s", "s3cret", "--pim", "0",
             "--url-events-api", f"{old_base if case.shape == 'two-programs' else base}/old", "--url-aep", f"{base}/aep",
-            "--exec", command(case, port, old_port), *looks, "--ack-deadline", "10s", "--settle", "500ms",
-            "--journal", str(folder / "run.ndjson"), "--report-json", str(folder / "run.json")]
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("PIMSIM")}
+            "--exec", command(case, port, old_port), *looks, "--ack-deadline", "10s", "--settle", "500ms"]
     environment = {"PORT": str(port), "SECRET": "s3cret", "DATA": str(data), "BREAK": case.breaks,
                    "SHAPE": OURS.get(case.shape, case.shape), "PHP_CLI_SERVER_WORKERS": "4"}
-    done = subprocess.run(line, env={**clean, **environment}, cwd=folder, timeout=timeout, text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    report = folder / "run.json"
-    return json.loads(report.read_text()) if report.exists() else None, done
+    return playing.run(line, environment, folder, timeout)
 
 
 def complaints(case, report, quick=False):
@@ -237,30 +222,5 @@ def complaints(case, report, quick=False):
     return wrong + (["the run ended early"] if report["interrupted"] else [])
 
 
-def check(case):
-    folder, started = pathlib.Path(tempfile.mkdtemp(prefix="port-")), time.monotonic()
-    try:
-        report, done = play(case, os.path.abspath(os.environ.get("PIMSIM", HERE.parents[1] / "build" / "pimsim")), folder)
-        wrong = complaints(case, report) if report else [f"exit code {done.returncode}: {done.stderr.strip()[-300:]}"]
-    except subprocess.TimeoutExpired:
-        wrong = ["it never ended"]
-    if wrong and os.environ.get("KEEP"):
-        wrong.append(str(folder))
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-    return case, wrong, time.monotonic() - started
-
-
-def main(words):
-    passed = failed = 0
-    chosen = [case for case in cases() if not words or any(word in name(case) for word in words)]
-    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
-        for case, wrong, seconds in pool.map(check, chosen):
-            passed, failed = passed + (not wrong), failed + bool(wrong)
-            print(f"{name(case):40} {seconds:5.1f} s  {' | '.join(wrong) or 'ok'}", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(playing.check_all(sys.argv[1:], cases(), name, play, complaints))

@@ -7,19 +7,16 @@ plays each case whose name has one of the words in it (or all), and prints what 
 A row is (file, shapes, break, must, may, more): one case for each shape and platform. `must`: each of these fails.
 `may`: these may fail as well, since they are about the same thing. No other MUST rule does."""
 import collections
-import concurrent.futures
 import itertools
 import json
-import os
 import pathlib
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import playing  # noqa: E402
+
 PLATFORMS = ("aep", "events-api")
 SIG = "sig/missing sig/other-secret sig/odd sig/tampered sig/stale"
 CRASH = ("durable/ack", "idem/restart")  # found by the suite `crash` alone
@@ -206,25 +203,12 @@ def listed(file):
 # ---- playing ------------------------------------------------------------------------------------------
 
 
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 def play(case, program, folder, quick=False, timeout=300):
     """One run of pimsim: the report (None when there is none), and what it said. The journal is folder/run.ndjson."""
-    (port, sink), data = free_ports(2), folder / "data"
+    (port, sink), data = playing.free_ports(2), folder / "data"
     line = [program, "run", *suites(case, quick), "--config=", "-p", case.platform, "-u", f"http://127.0.0.1:{port}/", "-s", "s3cret",
-            "--exec", command(case.file, port), *look(case, port, data, sink), "--ack-deadline", "10s",
-            "--journal", str(folder / "run.ndjson"), "--report-json", str(folder / "run.json")]
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("PIMSIM")}
-    done = subprocess.run(line, env={**clean, **environment(case, port, data, sink)}, cwd=folder, timeout=timeout, text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    report = folder / "run.json"
-    return json.loads(report.read_text()) if report.exists() else None, done
+            "--exec", command(case.file, port), *look(case, port, data, sink), "--ack-deadline", "10s"]
+    return playing.run(line, environment(case, port, data, sink), folder, timeout)
 
 
 def complaints(case, report):
@@ -242,30 +226,5 @@ def complaints(case, report):
     return wrong + (["the run ended early"] if report["interrupted"] else [])
 
 
-def check(case):
-    folder, started = pathlib.Path(tempfile.mkdtemp(prefix="receiver-")), time.monotonic()
-    try:
-        report, done = play(case, os.path.abspath(os.environ.get("PIMSIM", HERE.parents[1] / "build" / "pimsim")), folder)
-        wrong = complaints(case, report) if report else [f"exit code {done.returncode}: {done.stderr.strip()[-300:]}"]
-    except subprocess.TimeoutExpired:
-        wrong = ["it never ended"]
-    if wrong and os.environ.get("KEEP"):
-        wrong.append(str(folder))
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-    return case, wrong, time.monotonic() - started
-
-
-def main(words):
-    passed = failed = 0
-    chosen = [case for case in cases() if not words or any(word in name(case) for word in words)]
-    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
-        for case, wrong, seconds in pool.map(check, chosen):
-            passed, failed = passed + (not wrong), failed + bool(wrong)
-            print(f"{name(case):50} {seconds:5.1f} s  {' | '.join(wrong) or 'ok'}", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(playing.check_all(sys.argv[1:], cases(), name, play, complaints))
