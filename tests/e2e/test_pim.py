@@ -188,7 +188,7 @@ def test_who_asks_knows_what_the_events_api_told(play, forgets):
     for record in done.records:
         if record["record"] == "state":
             siblings.setdefault(record["about"], {})[record["universe"]] = record["text"]
-    assert len(siblings) == 16, done.err
+    assert len(siblings) == 22, done.err
     for texts in siblings.values():
         assert texts["A"] == texts["A'"]
         assert (texts["B"] == texts["A"]) == (not forgets)
